@@ -1,0 +1,134 @@
+"""An actor runtime for entity workflows: carts, accounts, orders, approvals that live for years in one process.
+
+The names for authors need neither trio nor LMDB.  Every name is loaded when it is first used, so an entity
+module can be imported inside another host for the price of what it uses.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actorflow._authoring.activities import Activity as Activity
+    from actorflow._authoring.activities import RetryPolicy as RetryPolicy
+    from actorflow._authoring.activities import activity as activity
+    from actorflow._authoring.actors import actor as actor
+    from actorflow._authoring.callbacks import callback as callback
+    from actorflow._authoring.children import fan_out as fan_out
+    from actorflow._authoring.children import start_child as start_child
+    from actorflow._authoring.ending import complete as complete
+    from actorflow._authoring.ending import continue_as_new as continue_as_new
+    from actorflow._authoring.entity import entity as entity
+    from actorflow._authoring.handlers import main as main
+    from actorflow._authoring.handlers import query as query
+    from actorflow._authoring.handlers import signal as signal
+    from actorflow._authoring.handlers import timer as timer
+    from actorflow._authoring.handlers import update as update
+    from actorflow._authoring.identity import Info as Info
+    from actorflow._authoring.identity import info as info
+    from actorflow._authoring.identity import logger as logger
+    from actorflow._authoring.identity import now as now
+    from actorflow._authoring.identity import patched as patched
+    from actorflow._authoring.identity import random as random
+    from actorflow._authoring.identity import uuid4 as uuid4
+    from actorflow._authoring.saga import saga as saga
+    from actorflow._authoring.upcasts import upcast as upcast
+    from actorflow._authoring.waiting import gather as gather
+    from actorflow._authoring.waiting import race as race
+    from actorflow._authoring.waiting import shielded as shielded
+    from actorflow._authoring.waiting import sleep as sleep
+    from actorflow._authoring.waiting import wait_until as wait_until
+    from actorflow.errors import ActivityFailed as ActivityFailed
+    from actorflow.errors import ActorCompleted as ActorCompleted
+    from actorflow.errors import ActorflowError as ActorflowError
+    from actorflow.errors import AlreadyStarted as AlreadyStarted
+    from actorflow.errors import BadKey as BadKey
+    from actorflow.errors import CallbackFailed as CallbackFailed
+    from actorflow.errors import Cancelled as Cancelled
+    from actorflow.errors import ChildFailed as ChildFailed
+    from actorflow.errors import CompensationFailed as CompensationFailed
+    from actorflow.errors import Deadlock as Deadlock
+    from actorflow.errors import DecodeError as DecodeError
+    from actorflow.errors import DefinitionError as DefinitionError
+    from actorflow.errors import Divergence as Divergence
+    from actorflow.errors import FaultError as FaultError
+    from actorflow.errors import ForeignAwait as ForeignAwait
+    from actorflow.errors import HandlerFailed as HandlerFailed
+    from actorflow.errors import HistoryFull as HistoryFull
+    from actorflow.errors import IdReused as IdReused
+    from actorflow.errors import LimitExceeded as LimitExceeded
+    from actorflow.errors import NondeterminismError as NondeterminismError
+    from actorflow.errors import NondeterminismWarning as NondeterminismWarning
+    from actorflow.errors import NotAwaited as NotAwaited
+    from actorflow.errors import NotInHandler as NotInHandler
+    from actorflow.errors import NotStarted as NotStarted
+    from actorflow.errors import OutcomeError as OutcomeError
+    from actorflow.errors import Refused as Refused
+    from actorflow.errors import Stuck as Stuck
+    from actorflow.errors import UnknownHandler as UnknownHandler
+    from actorflow.errors import UsageError as UsageError
+    from actorflow.errors import WrongArgument as WrongArgument
+    from actorflow.limits import Limits as Limits
+
+_HOMES = {
+    "_authoring.activities": ("Activity", "RetryPolicy", "activity"),
+    "_authoring.actors": ("actor",),
+    "_authoring.callbacks": ("callback",),
+    "_authoring.children": ("fan_out", "start_child"),
+    "_authoring.ending": ("complete", "continue_as_new"),
+    "_authoring.entity": ("entity",),
+    "_authoring.handlers": ("main", "query", "signal", "timer", "update"),
+    "_authoring.identity": ("Info", "info", "logger", "now", "patched", "random", "uuid4"),
+    "_authoring.saga": ("saga",),
+    "_authoring.upcasts": ("upcast",),
+    "_authoring.waiting": ("gather", "race", "shielded", "sleep", "wait_until"),
+    "errors": (
+        "ActivityFailed",
+        "ActorCompleted",
+        "ActorflowError",
+        "AlreadyStarted",
+        "BadKey",
+        "CallbackFailed",
+        "Cancelled",
+        "ChildFailed",
+        "CompensationFailed",
+        "Deadlock",
+        "DecodeError",
+        "DefinitionError",
+        "Divergence",
+        "FaultError",
+        "ForeignAwait",
+        "HandlerFailed",
+        "HistoryFull",
+        "IdReused",
+        "LimitExceeded",
+        "NondeterminismError",
+        "NondeterminismWarning",
+        "NotAwaited",
+        "NotInHandler",
+        "NotStarted",
+        "OutcomeError",
+        "Refused",
+        "Stuck",
+        "UnknownHandler",
+        "UsageError",
+        "WrongArgument",
+    ),
+    "limits": ("Limits",),
+}
+_HOME = {name: f"actorflow.{home}" for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]  # a test compares it with the imports above
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'actorflow' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]

@@ -1,0 +1,1 @@
+"""What authors write with: decorators, and the functions a handler may call.  Knows neither trio nor LMDB."""

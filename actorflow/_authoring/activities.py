@@ -1,0 +1,228 @@
+"""Activities: functions that touch the world.  Here they are declared and asked for; running them is not here."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, ParamSpec, TypeVar, overload
+
+import attrs
+from attrs import field, frozen
+from attrs.validators import ge, gt, optional
+
+from actorflow._codec import Arguments, arguments, unpack
+from actorflow._core.ambient import ambient
+from actorflow._core.facts import CANCELLED, OK, SCHEDULE, TIMED_OUT, Schedule
+from actorflow.errors import ActivityFailed, Cancelled, DefinitionError, LimitExceeded, NotInHandler
+
+from .calls import Call
+from actorflow._codec.failures import failure
+from .keys import check_name
+
+if TYPE_CHECKING:
+    from actorflow._core.actor import Actor, Pending
+
+__all__ = ["Activity", "Options", "RetryPolicy", "activity"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+START_TO_CLOSE: Final = timedelta(seconds=60)
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def _positive(_: object, attribute: attrs.Attribute[Any], value: timedelta | None) -> None:
+    if value is not None and value <= timedelta(0):
+        raise DefinitionError(f"{attribute.name}={value}", "a duration has to be longer than nothing")
+
+
+def _duration(default: timedelta | None = None) -> Any:
+    return field(default=default, validator=_positive)
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """How often and after which pauses a failed attempt is repeated."""
+
+    initial_interval: timedelta = _duration(timedelta(seconds=1))
+    backoff_coefficient: float = field(default=2.0, validator=ge(1))
+    maximum_interval: timedelta = _duration(timedelta(seconds=100))
+    maximum_attempts: int = field(default=10, validator=gt(0))
+    non_retryable: tuple[str, ...] = field(default=(), converter=tuple)
+    """Names of error types that no further attempt would mend."""
+
+
+@frozen(kw_only=True)
+class Options:
+    """How an activity is run; there is always a time-out, also when nobody sets one."""
+
+    start_to_close: timedelta = _duration(START_TO_CLOSE)
+    """How long one attempt may take."""
+    schedule_to_close: timedelta | None = _duration()
+    """How long all attempts together may take."""
+    schedule_to_start: timedelta | None = _duration()
+    """How long an attempt may wait for its turn."""
+    heartbeat: timedelta | None = _duration()
+    """How long an attempt may be silent."""
+    retry: RetryPolicy = field(factory=RetryPolicy)
+    concurrency: int | None = field(default=None, validator=optional(gt(0)))
+    """How many attempts may run at a time in one runtime."""
+    rate: float | None = field(default=None, validator=optional(gt(0)))
+    """How many attempts may begin in a second."""
+    on_cancel: Literal["wait", "abandon"] = "wait"
+    """Whether cancelling waits until the running attempt has ended."""
+
+
+@frozen(eq=False, repr=False)
+class Activity(Generic[P, R_co]):
+    """A function that touches the world; calling it in a handler asks for it durably."""
+
+    function: Callable[P, Any]
+    """The plain function."""
+    name: str
+    """The stable name, as stored."""
+    aliases: tuple[str, ...]
+    arguments: Arguments
+    defaults: Options
+    overrides: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<activity {self.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R_co]:
+        if ambient.actor is None and not ambient.dying:
+            return _just_run(self.function, args, kwargs)
+        return Call(f"{self.name}()", self._begin(self._encode(args, kwargs)))
+
+    def later(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Awaitable[R_co]]:
+        """A call whose arguments are kept as they are now, for a saga."""
+        body = self._encode(args, kwargs)
+        return lambda: Call(f"{self.name}()", self._begin(body), tracked=False)
+
+    def options(self, **overrides: Any) -> Activity[P, R_co]:
+        """The same activity, run otherwise by the calls made on what this gives."""
+        try:
+            attrs.evolve(self.defaults, **overrides)
+        except TypeError as error:
+            known = ", ".join(one.name for one in attrs.fields(Options))
+            raise DefinitionError(f"{self.name}.options()", str(error), f"an activity has {known}") from None
+        merged = {**dict(self.overrides), **overrides}
+        return attrs.evolve(self, overrides=tuple(sorted(merged.items())))
+
+    @property
+    def effective(self) -> Options:
+        """The options with what is overridden."""
+        return attrs.evolve(self.defaults, **dict(self.overrides))
+
+    def _encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+        body = self.arguments.encode(args, kwargs)
+        actor = ambient.actor
+        if actor is not None and len(body) > actor.spec.limits.payload_bytes:
+            limit = actor.spec.limits.payload_bytes
+            raise LimitExceeded(str(actor), f"{len(body)} bytes for {self.name}()", "payload_bytes", limit)
+        return body
+
+    def _begin(self, body: bytes) -> Callable[[Actor], Pending]:
+        effect = Schedule(SCHEDULE, self.name, body, _plain_options(self.overrides))
+        patient = self.effective.on_cancel == "wait"
+        return lambda actor: actor.expect(effect, self._read, patient=patient)
+
+    def _read(self, how: str, body: bytes) -> tuple[Any, BaseException | None]:
+        if how == OK:
+            return self.arguments.answer.decode(body), None
+        if how == CANCELLED:
+            return None, Cancelled()
+        if how == TIMED_OUT:
+            message = unpack(body) if body else "it took too long"
+            return None, ActivityFailed(self.name, "TimeoutError", str(message))
+        _, type_, message, details = failure(body)
+        return None, ActivityFailed(self.name, type_, message, details)
+
+
+async def _just_run(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Outside a runtime an activity is what it was written as."""
+    answer = function(*args, **kwargs)
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+def _plain_options(overrides: tuple[tuple[str, Any], ...]) -> tuple[Any, ...] | None:
+    """Overrides as the journal keeps them."""
+    return tuple((name, _plain_option(value)) for name, value in overrides) or None
+
+
+def _plain_option(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value // timedelta(microseconds=1)
+    if isinstance(value, RetryPolicy):
+        return tuple(_plain_option(one) for one in attrs.astuple(value, recurse=False))
+    return value
+
+
+class _Decorator:
+    """``activity`` itself: a decorator with and without options, and the door to the attempt that runs."""
+
+    @overload
+    def __call__(self, function: Callable[P, Awaitable[R]], /) -> Activity[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Activity[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        start_to_close: timedelta = ...,
+        schedule_to_close: timedelta | None = ...,
+        schedule_to_start: timedelta | None = ...,
+        heartbeat: timedelta | None = ...,
+        retry: RetryPolicy = ...,
+        concurrency: int | None = ...,
+        rate: float | None = ...,
+        on_cancel: Literal["wait", "abandon"] = ...,
+        name: str | None = ...,
+        aliases: tuple[str, ...] | list[str] = ...,
+    ) -> _WithOptions: ...
+    def __call__(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        aliases: tuple[str, ...] | list[str] = (),
+        **options: Any,
+    ) -> Any:
+        decorate = _WithOptions(Options(**options), name, tuple(aliases))
+        return decorate if function is None else decorate(function, sys._getframe(1).f_locals)
+
+    def current(self) -> NoReturn:
+        """The attempt that runs: its number, its key, its heartbeat."""
+        raise NotInHandler("activity.current()", "no activity is running here")
+
+
+@frozen
+class _WithOptions:
+    options: Options
+    name: str | None
+    aliases: tuple[str, ...]
+
+    @overload
+    def __call__(self, function: Callable[P, Awaitable[R]], localns: Any = ..., /) -> Activity[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], localns: Any = ..., /) -> Activity[P, R]: ...
+    def __call__(self, function: Callable[..., Any], localns: Any = None, /) -> Activity[..., Any]:
+        if not inspect.isfunction(function):
+            raise DefinitionError(repr(function), "@activity goes on a function", "write a def or an async def")
+        where = function.__name__
+        name = check_name(self.name or where, where)
+        aliases = tuple(check_name(alias, where) for alias in self.aliases)
+        hints = sys._getframe(1).f_locals if localns is None else localns
+        return Activity(function, name, aliases, arguments(function, where, hints), self.options)
+
+
+activity: Final = _Decorator()
+"""Declares a function that touches the world: ``async def`` (on trio) or ``def`` (in a thread)."""
+

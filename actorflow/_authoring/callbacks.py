@@ -1,0 +1,105 @@
+"""Callbacks: somebody outside will answer, by a token that names the effect and cannot be guessed."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Generator
+from datetime import timedelta
+from hashlib import blake2b
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from actorflow._codec import decode_untrusted, pack, schema
+from actorflow._core.ambient import writing
+from actorflow._core.facts import AWAIT, CANCELLED, OK, TIMED_OUT, Await
+from actorflow.errors import CallbackFailed, Cancelled, DecodeError, UsageError
+
+from actorflow._codec.failures import failure
+from .waiting import microseconds
+
+if TYPE_CHECKING:
+    from actorflow._core.facts import Ref
+
+__all__ = ["Callback", "Token", "callback", "read_token", "token_of"]
+
+T = TypeVar("T")
+SEAL_BYTES = 12
+TOKEN_CHARACTERS_MAX = 1_000
+
+
+class Token(NamedTuple):
+    """What a token says: which effect of which actor, and the proof that it was handed out."""
+
+    entity: str
+    key: str
+    ref: Ref
+    seal: bytes
+
+
+def _seal(nonce: bytes, ref: Ref) -> bytes:
+    place = ref[0].to_bytes(8, "big") + ref[1].to_bytes(8, "big")
+    return blake2b(place, key=nonce, digest_size=SEAL_BYTES, person=b"callback").digest()
+
+
+def token_of(entity: str, key: str, nonce: bytes, ref: Ref) -> str:
+    """The token of an effect."""
+    plain = pack([entity, key, ref[0], ref[1], _seal(nonce, ref)])
+    return urlsafe_b64encode(plain).rstrip(b"=").decode()
+
+
+def read_token(token: str) -> Token:
+    """What a token says; whether it was really handed out, ``opens`` tells."""
+    wrong = UsageError(f"{token[:40]!r} is not a token of a callback\n  hint: pass on .token unchanged")
+    if len(token) > TOKEN_CHARACTERS_MAX:
+        raise wrong
+    try:
+        plain = decode_untrusted(urlsafe_b64decode(token + "=" * (-len(token) % 4)), where="token")
+    except (DecodeError, ValueError):
+        raise wrong from None
+    match plain:
+        case [str() as entity, str() as key, int() as seq, int() as position, bytes() as seal] if (
+            0 <= seq < 1 << 63 and 0 <= position < 1 << 63
+        ):
+            return Token(entity, key, (seq, position), seal)
+        case _:
+            raise wrong
+
+
+def opens(token: Token, nonce: bytes) -> bool:
+    """Whether the token was handed out in the life with this nonce."""
+    return compare_digest(token.seal, _seal(nonce, token.ref))
+
+
+class Callback(Generic[T]):
+    """An answer that is awaited from outside; it may come before it is awaited."""
+
+    __slots__ = ("_pending", "token")
+
+    def __init__(self, type_: Any, timeout: timedelta | None) -> None:
+        actor = writing("callback()")
+        form = schema(type_, "callback()")
+        due = None if timeout is None else actor.now + microseconds(timeout, "callback(timeout=)")
+
+        def read(how: str, body: bytes) -> tuple[Any, BaseException | None]:
+            if how == OK:
+                return form.decode(body), None
+            if how == TIMED_OUT:
+                return None, TimeoutError("nobody answered the callback in time")
+            if how == CANCELLED:
+                return None, Cancelled()
+            _, name, message, details = failure(body)
+            return None, CallbackFailed(name, message, details)
+
+        self._pending = actor.expect(Await(AWAIT, due, form.name), read)
+        self.token = token_of(*actor.address, actor.nonce, self._pending.ref)
+        """To hand out: whoever has it can answer, once."""
+
+    def __await__(self) -> Generator[Any, None, T]:
+        writing("callback()")
+        value: T = yield from self._pending.__await__()
+        return value
+
+
+def callback(type_: type[T], *, timeout: timedelta | None) -> Callback[T]:
+    """Expect an answer of this type from outside; raises ``TimeoutError`` if it does not come in time."""
+    return Callback(type_, timeout)

@@ -1,0 +1,58 @@
+"""An awaitable that asks the world for something once it is awaited, and not before.
+
+Calls are lazy, or else ``gather(at_most=)`` could bound nothing; but their arguments are bytes from the
+moment of the call, so what is changed afterwards changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from actorflow._core.ambient import writing
+from actorflow._core.tasks import running
+from actorflow.errors import Cancelled, UsageError
+
+if TYPE_CHECKING:
+    from actorflow._core.actor import Actor
+    from actorflow._core.tasks import Future, Task
+
+__all__ = ["Call", "claim"]
+
+T = TypeVar("T")
+
+
+class Call(Generic[T]):
+    """Something asked for in a handler, to be awaited once: directly, or by ``gather`` or ``race``."""
+
+    __slots__ = ("_actor", "_begin", "_label", "task")
+
+    def __init__(self, label: str, begin: Callable[[Actor], Future], *, tracked: bool = True) -> None:
+        self._actor: Actor | None = writing(label)
+        self._label = label
+        self._begin = begin
+        self.task: Task | None = self._actor.task
+        """Who made the call, and is told if nobody awaits it."""
+        if tracked:
+            self._actor.unawaited[self] = None
+            self._actor.touched = True
+
+    def __str__(self) -> str:
+        return self._label
+
+    def __await__(self) -> Generator[Any, None, T]:
+        actor = writing(self._label)
+        if self._actor is not actor:
+            why = "was awaited twice" if self._actor is None else "was made in another actor"
+            raise UsageError(f"{self._label} {why}\n  hint: keep the answer, and call again for another")
+        self._actor = None
+        actor.unawaited.pop(self, None)
+        if running().scope.cancelled:
+            raise Cancelled
+        value: T = yield from self._begin(actor).__await__()
+        return value
+
+
+def claim(actor: Actor, work: object) -> None:
+    """Somebody has taken over the awaiting of a call."""
+    actor.unawaited.pop(work, None)

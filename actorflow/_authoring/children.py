@@ -1,0 +1,169 @@
+"""Children: actors that belong to the life that started them, bounded in number."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+
+from actorflow._codec import schema, unpack
+from actorflow._codec.failures import failure
+from actorflow._core.ambient import writing
+from actorflow._core.closing import ABANDON, POLICIES
+from actorflow._core.facts import CANCELLED, OK, TIMED_OUT
+from actorflow.errors import ChildFailed, NotInHandler, UsageError
+
+from .calls import Call
+from .entity import spec_of
+from .keys import check_key
+from .waiting import gather
+
+if TYPE_CHECKING:
+    from actorflow._core.actor import Actor, Child, Pending
+
+__all__ = ["ChildRef", "fan_out", "start_child"]
+
+E = TypeVar("E")
+T = TypeVar("T")
+Policy = Literal["cancel", "terminate", "abandon"]
+FAN_OUT_AT_MOST = 100
+
+
+class ChildRef(Generic[E]):
+    """A child that was started; its result can be awaited in the handler that started it."""
+
+    __slots__ = ("_child", "entity", "key")
+
+    def __init__(self, entity: str, key: str, child: Child) -> None:
+        self.entity = entity
+        self.key = key
+        self._child = child
+
+    @property
+    def _name(self) -> str:
+        return f"{self.entity} {self.key!r}"
+
+    @overload
+    def result(self, type_: type[T]) -> Call[T]: ...
+    @overload
+    def result(self, type_: None = None) -> Call[Any]: ...
+    def result(self, type_: Any = None) -> Call[Any]:
+        """Wait for the child to end; gives what it completed with, or raises ``ChildFailed``."""
+        form = None if type_ is None else schema(type_, f"the result of child {self._name}")
+
+        def begin(actor: Actor) -> Pending:
+            pending = self._child.pending
+            if pending is None:
+                raise NotInHandler("result()", "the child was started by a handler that could not wait for it")
+            pending.read = lambda how, body: self._read(how, body, form)
+            return pending
+
+        return Call(f"{self._name}.result()", begin)
+
+    def _read(self, how: str, body: bytes, form: Any) -> tuple[Any, BaseException | None]:
+        if how == OK:
+            return (unpack(body) if form is None else form.decode(body)) if body else None, None
+        if how == CANCELLED:
+            return None, ChildFailed(self._name, "Cancelled", "it was cancelled")
+        if how == TIMED_OUT:
+            return None, ChildFailed(self._name, "TimeoutError", "it took too long")
+        _, type_, message, details = failure(body)
+        return None, ChildFailed(self._name, type_, message, details)
+
+    def cancel(self) -> None:
+        """Ask the child to end."""
+        writing("cancel()").close_child((self.entity, self.key), "cancel")
+
+
+def start_child(initial: E, key: str, *, policy: Policy = "cancel") -> ChildRef[E]:
+    """Begin the life of a child with this initial state.
+
+    ``policy`` says what becomes of it when this life ends: it is cancelled, terminated, or abandoned.
+    """
+    actor = writing("start_child()")
+    if policy not in POLICIES:
+        raise UsageError(f"policy={policy!r}\n  hint: one of cancel, terminate, {ABANDON}")
+    spec = spec_of(type(initial))
+    child = actor.start_child(spec.name, check_key(key), spec.dump(initial), policy, _raw)
+    return ChildRef(spec.name, key, child)
+
+
+def _raw(how: str, body: bytes) -> tuple[Any, BaseException | None]:
+    """Nobody has said of which type the result is; ``result`` replaces this, if it comes in time."""
+    return (how, body), None
+
+
+class _FanOut(Generic[T]):
+    __slots__ = ("_at_most", "_children", "_partial", "_policy", "_type", "task")
+
+    def __init__(
+        self, children: Mapping[str, Any], at_most: int, type_: Any, *, partial: bool, policy: Policy
+    ) -> None:
+        actor = writing("fan_out()")
+        self._children = dict(children)
+        self._at_most = at_most
+        self._type = type_
+        self._partial = partial
+        self._policy: Policy = policy
+        self.task = actor.task
+        actor.unawaited[self] = None
+        actor.touched = True
+
+    def __str__(self) -> str:
+        return f"fan_out() of {len(self._children)}"
+
+    def __await__(self) -> Generator[Any, None, dict[str, T]]:
+        writing("fan_out()").unawaited.pop(self, None)
+        works = [self._one(key, initial) for key, initial in self._children.items()]
+        results: tuple[T, ...] = yield from gather(*works, at_most=self._at_most).__await__()
+        return dict(zip(self._children, results, strict=True))
+
+    async def _one(self, key: str, initial: Any) -> Any:
+        try:
+            return await start_child(initial, key, policy=self._policy).result(self._type)
+        except ChildFailed as failed:
+            if self._partial:
+                return failed
+            raise
+
+
+@overload
+def fan_out(
+    children: Mapping[str, Any],
+    *,
+    result: type[T],
+    at_most: int = ...,
+    partial: Literal[False] = ...,
+    policy: Policy = ...,
+) -> Awaitable[dict[str, T]]: ...
+@overload
+def fan_out(
+    children: Mapping[str, Any],
+    *,
+    result: type[T],
+    at_most: int = ...,
+    partial: Literal[True],
+    policy: Policy = ...,
+) -> Awaitable[dict[str, T | ChildFailed]]: ...
+@overload
+def fan_out(
+    children: Mapping[str, Any],
+    *,
+    result: None = None,
+    at_most: int = ...,
+    partial: bool = ...,
+    policy: Policy = ...,
+) -> Awaitable[dict[str, Any]]: ...
+def fan_out(
+    children: Mapping[str, Any],
+    *,
+    result: Any = None,
+    at_most: int = FAN_OUT_AT_MOST,
+    partial: bool = False,
+    policy: Policy = "cancel",
+) -> Awaitable[dict[str, Any]]:
+    """Start a child for each key, never more than ``at_most`` at a time; gives ``{key: result}``.
+
+    The first child to fail cancels the others and is raised; with ``partial=True`` a ``ChildFailed`` stands
+    in its place among the results instead.
+    """
+    return _FanOut(children, at_most, result, partial=partial, policy=policy)

@@ -1,0 +1,73 @@
+"""How a life ends or goes on: ``complete`` and ``continue_as_new``."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, NoReturn, cast
+from uuid import UUID
+
+import attrs
+
+from actorflow._codec import pack, schema
+from actorflow._core.ambient import writing
+from actorflow._core.phases import COMPLETED
+from actorflow._core.tasks import Future
+from actorflow.errors import LimitExceeded, WrongArgument
+
+__all__ = ["complete", "continue_as_new", "pack_result"]
+
+PLAIN: Final = (bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID)
+
+
+def complete(result: object = None) -> None:
+    """End the life when this turn ends, with a result for whoever asks ``result(type)``."""
+    actor = writing("complete()")
+    body = pack_result(result)
+    if len(body) > actor.spec.limits.payload_bytes:
+        limit = actor.spec.limits.payload_bytes
+        raise LimitExceeded(str(actor), f"{len(body)} bytes for complete()", "payload_bytes", limit)
+    actor.ending = COMPLETED, body
+    actor.touched = True
+
+
+class _Continuation:
+    """What ``main`` awaits to be started again; it never comes back from that."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, NoReturn]:
+        writing("continue_as_new()")
+        yield from Future().__await__()
+        raise AssertionError("a run that is over does not go on")
+
+
+def continue_as_new() -> _Continuation:
+    """Close the run at the next quiet moment and open another; in ``main``, await it: main starts again."""
+    actor = writing("continue_as_new()")
+    actor.continue_wanted = True
+    return _Continuation()
+
+
+def pack_result(value: object) -> bytes:
+    """The bytes of a value whose type nobody declared, in the form that its type's schema reads."""
+    return pack(_plain(value), "result")
+
+
+def _plain(value: object) -> Any:
+    if value is None or type(value) in PLAIN:
+        return value
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in cast("list[object]", value)]
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(item) for item in cast("set[object]", value)), key=pack)
+    if isinstance(value, dict):
+        pairs = [(_plain(key), _plain(held)) for key, held in cast("dict[object, object]", value).items()]
+        return dict(pairs) if all(type(key) is str for key, _ in pairs) else [list(pair) for pair in pairs]
+    if attrs.has(type(value)) or hasattr(type(value), "__dataclass_fields__"):
+        return schema(type(value), "result").lower(value)
+    raise WrongArgument("result", f"{type(value).__name__} cannot be stored", "give plain values or attrs classes")

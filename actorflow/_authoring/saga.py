@@ -1,0 +1,66 @@
+"""A saga: what has been done is undone in reverse if the block fails.  Knows calls, not what they call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+
+from actorflow._core.ambient import ambient, writing
+from actorflow.errors import CompensationFailed
+
+from .activities import Activity
+from .waiting import shielded
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["saga"]
+
+P = ParamSpec("P")
+
+
+class saga:  # noqa: N801 - a context manager reads as a verb
+    """``async with saga() as undo:`` registers compensations, and runs them in reverse if the block fails.
+
+    Register before the step: a crash between the two would otherwise leave a step that nobody undoes.  So a
+    compensation has to be harmless where its step never happened.  Compensations are shielded from
+    cancellation; one that fails does not stop the others, and ``CompensationFailed`` says what is left.
+    """
+
+    __slots__ = ("_steps",)
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+
+    async def __aenter__(self) -> saga:
+        writing("saga()")
+        return self
+
+    def __call__(self, compensation: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Register a compensation with its arguments, which are kept as they are now."""
+        writing("undo()")
+        if isinstance(compensation, Activity):
+            plan: Activity[Any, Any] = compensation
+            self._steps.append((str(plan), plan.later(args, kwargs)))
+        else:
+            name = getattr(compensation, "__qualname__", repr(compensation))
+            self._steps.append((name, lambda: compensation(*args, **kwargs)))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        if error is None or ambient.dying:
+            return False
+        undone: list[str] = []
+        not_undone: list[str] = []
+        async with shielded():
+            for name, begin in reversed(self._steps):
+                try:
+                    await begin()
+                except Exception as problem:  # noqa: BLE001 - the others are to be undone all the same
+                    not_undone.append(f"{name} ({type(problem).__name__}: {problem})")
+                else:
+                    undone.append(name)
+        if not_undone:
+            raise CompensationFailed(tuple(undone), tuple(not_undone)) from error
+        return False

@@ -1,0 +1,124 @@
+"""What an actor waits for: by this one function every host re-arms the world after a restart.
+
+Also the two ways in which waiting can be in vain: a mailbox that can never move, and actors in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from actorflow.errors import Stuck
+
+from .actor import Actor, Unresolved, Watch
+from .facts import ASK, SLEEP, Address, Instant, Ref
+
+__all__ = ["Armed", "Outstanding", "Waits", "Waking", "outstanding", "stuck", "wakes_at"]
+
+
+class Waking(NamedTuple):
+    """The alarm of an actor that is closing."""
+
+    due: Instant
+
+
+class Armed(NamedTuple):
+    """A named timer that has not fired."""
+
+    name: str
+    body: bytes
+    due: Instant
+
+
+class Outstanding(NamedTuple):
+    """One thing that will be answered by an input with this ref."""
+
+    ref: Ref
+    what: Unresolved | Armed | Waking | Address
+    """The effect; or a timer, the alarm of closing, or the address of a child that is alive."""
+    withdrawn: bool = False
+    """Nobody wants it any more, but its end is still awaited."""
+
+
+def outstanding(actor: Actor) -> list[Outstanding]:
+    """Everything unresolved, in the order in which it was asked for."""
+    found = [Outstanding(ref, p.effect, p.withdrawn) for ref, p in actor.pending.items()]
+    found += [
+        Outstanding(arming.ref, Armed(*key, arming.due))
+        for key, arming in actor.timers.items()
+        if not arming.fired
+    ]
+    found += [Outstanding(child.ref, address) for address, child in actor.children.items()]
+    if actor.alarm is not None:
+        found.append(Outstanding(actor.alarm, Waking(actor.alarm_due)))
+    return sorted(found, key=lambda one: one.ref)
+
+
+def wakes_at(actor: Actor, ref: Ref | None) -> Instant:
+    """When a sleep may end; 0 for what is no sleep."""
+    if ref == actor.alarm:
+        return actor.alarm_due
+    pending = actor.pending.get(ref) if ref is not None else None
+    if pending is None or pending.effect.kind != SLEEP:
+        return 0
+    return pending.effect[1]
+
+
+def stuck(actor: Actor) -> Stuck | None:
+    """The report of a mailbox that can never move, if it is one.
+
+    The handler that holds it waits for conditions and for nothing else, and what could make them true
+    waits behind it.
+    """
+    holder = actor.holder
+    if holder is None or not actor.mailbox or actor.spec.interleaves or actor.ready:
+        return None
+    if any(open_ is not holder and open_ is not actor.main for open_ in actor.open.values()):
+        return None
+    waits = [task.waiting for task in actor.tasks if task.open is holder]
+    if holder.pending or not any(isinstance(wait, Watch) for wait in waits):
+        return None
+    return Stuck(str(actor), holder.handler.where, len(actor.mailbox))
+
+
+class Waits:
+    """Which actors' mailboxes are held by a handler that awaits another actor's update.
+
+    A host tells it of every ask by an exclusive handler and of every answer; it is asked before an ask is
+    handed on.  An ask that would close a circle is answered with ``Deadlock`` instead.
+    """
+
+    def __init__(self) -> None:
+        self._edges: dict[Address, dict[Ref, Address]] = {}
+
+    def path(self, asker: Address, target: Address) -> tuple[Address, ...] | None:
+        """The circle that this ask would close, from the asker back to the asker; none if it closes none."""
+        seen: set[Address] = set()
+        trails: list[tuple[Address, ...]] = [(asker, target)]
+        while trails:
+            trail = trails.pop()
+            last = trail[-1]
+            if last == asker:
+                return trail
+            if last not in seen:
+                seen.add(last)
+                trails.extend((*trail, further) for further in self._edges.get(last, {}).values())
+        return None
+
+    def asked(self, asker: Address, ref: Ref, target: Address) -> None:
+        self._edges.setdefault(asker, {})[ref] = target
+
+    def answered(self, asker: Address, ref: Ref) -> None:
+        edges = self._edges.get(asker)
+        if edges is not None:
+            edges.pop(ref, None)
+            if not edges:
+                del self._edges[asker]
+
+
+def asks(actor: Actor) -> Iterable[tuple[Ref, Address]]:
+    """The updates of other actors that the holder of the mailbox awaits."""
+    if actor.holder is not None:
+        for ref, pending in actor.holder.pending.items():
+            if pending.effect.kind == ASK:
+                yield ref, (pending.effect[1], pending.effect[2])

@@ -1,0 +1,77 @@
+"""The phases of an actor, and what may reach it in each: one table, which the docs and the tests read too."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .facts import CANCEL, DROP, FIRE, RESOLVE, RETRY, SIGNAL, START, TERMINATE, UPDATE
+
+VACANT: Final = 0
+"""No life yet."""
+RUNNING: Final = 1
+CLOSING: Final = 2
+"""The life is ending: open handlers finish, children are being closed; nothing new is admitted."""
+CLOSED: Final = 3
+
+PHASES: Final = {VACANT: "vacant", RUNNING: "running", CLOSING: "closing", CLOSED: "closed"}
+
+ADMIT: Final = "admit"
+BEGIN: Final = "begin"
+"""The message begins a life, then is admitted to it."""
+REFUSE: Final = "refuse"
+"""A usage error at the sender's line; no trace."""
+IGNORE: Final = "ignore"
+"""It came too late or twice; no trace, no error."""
+
+ADMISSION: Final[dict[int, dict[int, str]]] = {
+    VACANT: {
+        SIGNAL: BEGIN,
+        UPDATE: BEGIN,
+        START: BEGIN,
+        FIRE: IGNORE,
+        RESOLVE: IGNORE,
+        CANCEL: REFUSE,
+        TERMINATE: REFUSE,
+        RETRY: BEGIN,
+        DROP: ADMIT,
+    },
+    RUNNING: {
+        SIGNAL: ADMIT,
+        UPDATE: ADMIT,
+        START: REFUSE,
+        FIRE: ADMIT,
+        RESOLVE: ADMIT,
+        CANCEL: ADMIT,
+        TERMINATE: ADMIT,
+        RETRY: ADMIT,
+        DROP: ADMIT,
+    },
+    CLOSING: {
+        SIGNAL: REFUSE,
+        UPDATE: REFUSE,
+        START: REFUSE,
+        FIRE: IGNORE,
+        RESOLVE: ADMIT,
+        CANCEL: IGNORE,
+        TERMINATE: ADMIT,
+        RETRY: REFUSE,
+        DROP: ADMIT,
+    },
+    CLOSED: {
+        SIGNAL: REFUSE,
+        UPDATE: REFUSE,
+        START: BEGIN,
+        FIRE: IGNORE,
+        RESOLVE: IGNORE,
+        CANCEL: IGNORE,
+        TERMINATE: IGNORE,
+        RETRY: REFUSE,
+        DROP: ADMIT,
+    },
+}
+
+COMPLETED: Final = "completed"
+FAILED: Final = "failed"
+CANCELLED: Final = "cancelled"
+TERMINATED: Final = "terminated"
+STATUSES: Final = frozenset({COMPLETED, FAILED, CANCELLED, TERMINATED})

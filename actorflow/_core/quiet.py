@@ -1,0 +1,52 @@
+"""When an actor is quiet, and how it lets go of what is suspended.  Quiet actors are what snapshots are of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .facts import SLEEP
+from .tasks import drop
+
+if TYPE_CHECKING:
+    from .actor import Actor
+
+__all__ = ["can_continue", "quiet", "reload_state", "silence"]
+
+
+def quiet(actor: Actor) -> bool:
+    """Whether nothing is under way: no open handler, and so no pending effect."""
+    return not actor.open
+
+
+def can_continue(actor: Actor) -> bool:
+    """Whether the run may close: quiet, but for a main that says so or may start again from the top."""
+    if not actor.open:
+        return True
+    main = actor.main
+    if main is None or len(actor.open) > 1:
+        return False
+    if actor.continue_wanted:
+        return not main.pending
+    # A restartable main that waits for time or for a condition loses nothing; one that waits for an
+    # activity would ask for it twice.
+    return main.handler.restartable and all(p.effect.kind == SLEEP for p in main.pending.values())
+
+
+def silence(actor: Actor) -> None:
+    """Drop whatever is suspended; it can do nothing any more."""
+    tasks = list(actor.tasks)
+    actor.calm()
+    for task in tasks:
+        drop(task)
+
+
+def reload_state(actor: Actor) -> None:
+    """Drop what is suspended and read the state as replay would: the dropped code may still hold the old one."""
+    dumped = actor.spec.dump(actor.state)
+    effects, turn, answers = actor.effects, actor.turn, actor.answers
+    silence(actor)
+    actor.turn, actor.effects = turn, effects
+    if answers:
+        actor.touched = True
+        actor.answers = answers
+    actor.state = actor.spec.load(dumped)

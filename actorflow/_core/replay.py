@@ -1,0 +1,207 @@
+"""Makes an actor from what is recorded of it, through the same turns, and says where they differ.
+
+Effects and outcomes are compared always; state digests and answers only where the code that recorded them is
+the code that replays, so that mending a bug is not a divergence by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from actorflow.errors import DecodeError, Divergence, FaultError, UnknownHandler
+
+from . import facts
+from .actor import Actor
+from .facts import ADMITTED, CODE, DIGEST, EFFECTS, ENDED, ERROR, MARKS, NONCE, PARKED, REFUSED, STALE, Input, Record
+from .once import Ids
+from .quiet import can_continue, silence
+from .snapshot import keep, restore
+from .turn import perform, set_aside, take
+
+__all__ = ["rebuild", "replay"]
+
+HANDLED = frozenset({facts.SIGNAL, facts.UPDATE, facts.FIRE, facts.RETRY, facts.MAIN})
+NO_MARKS: frozenset[str] = frozenset()
+
+
+def replay(actor: Actor, records: Iterable[bytes]) -> None:
+    """Bring the actor forward by these records, which follow on what it is."""
+    for data in records:
+        _replay(actor, actor.spec.codec.unpack_record(data), data)
+
+
+def rebuild(actor: Actor) -> None:
+    """Undo: go back to the base and come forward by the tail, as if the turn under way had never been."""
+    silence(actor)
+    tail, ids = actor.tail, actor.ids
+    actor.tail, actor.tail_bytes = [], 0
+    # Ids take over only what stands, so they have nothing to undo; the replay talks to others.
+    actor.ids = Ids(ids.window, ids.bytes_max)
+    guard, actor.guard = actor.guard, None
+    try:
+        restore(actor, actor.base)
+        replay(actor, tail)
+    finally:
+        actor.ids = ids
+        actor.guard = guard
+
+
+def _replay(actor: Actor, record: Record, data: bytes) -> None:
+    seq, now, outcome, input_, effects, extra = record
+    extra = extra or {}
+    if input_ is not None and seq != actor.seq + 1:
+        raise DecodeError(f"journal of {actor}", f"message {seq} follows on {actor.seq}", "records are missing")
+    if outcome == ADMITTED:
+        assert input_ is not None, "the codec has seen it"
+        admit(actor, seq, input_, now)
+        keep(actor, seq, input_, data)
+        return
+    actor.code = extra.get(CODE, actor.code)
+    if NONCE in extra and not actor.life:
+        actor.seed = extra[NONCE]
+    message = input_ if input_ is not None else _next(actor, seq)
+    if input_ is not None and input_.kind == facts.CONTINUE and not can_continue(actor):
+        raise Divergence(str(actor), seq, "-", "what is open", "nothing", ", ".join(_holders(actor)))
+    if outcome in (PARKED, REFUSED, STALE):
+        # Recorded as having left no trace: it is not run again, also when its bug is mended by now.
+        set_aside(actor, seq, message, outcome, extra.get(ERROR, b""), now)
+    else:
+        _run(actor, seq, message, now, outcome, frozenset(extra.get(MARKS, ())))
+    _compare(actor, record, message, extra)
+    take_answers(actor, seq, message, outcome, now, fresh=input_ is not None)
+    keep(actor, seq, input_, data)
+
+
+def _next(actor: Actor, seq: int) -> Input:
+    if not actor.mailbox or actor.mailbox[0][0] != seq:
+        waits = actor.mailbox[0][0] if actor.mailbox else "nothing"
+        raise Divergence(str(actor), seq, "-", "the message whose turn it is", seq, waits)
+    return actor.mailbox.popleft()[1]
+
+
+def _run(actor: Actor, seq: int, input_: Input, now: int, outcome: int, marks: frozenset[str]) -> None:
+    actor.recorded = marks
+    try:
+        if input_.kind in HANDLED:
+            produced = take(actor, seq, input_, now)
+        else:
+            if input_.kind == facts.RESOLVE and not awaited(actor, input_):
+                raise Divergence(
+                    str(actor), seq, "-", "what is awaited", f"effect {input_.ref}", "nothing by that name"
+                )
+            produced = perform(actor, input_, now, seq)
+    except FaultError:
+        raise
+    except UnknownHandler as missing:
+        raise Divergence(str(actor), seq, input_.name, "the handler", input_.name, "no such handler") from missing
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        what = f"it raised {type(error).__name__}: {error}"
+        raise Divergence(str(actor), seq, _who(actor, input_), "the outcome", facts.OUTCOMES[outcome], what) from error
+    finally:
+        actor.recorded = None
+    if produced != outcome:
+        raise Divergence(
+            str(actor),
+            seq,
+            _who(actor, input_),
+            "the outcome",
+            facts.OUTCOMES[outcome],
+            facts.OUTCOMES[produced],
+        )
+
+
+def _compare(actor: Actor, record: Record, input_: Input, extra: dict[str, Any]) -> None:
+    same_code = actor.code == actor.spec.fingerprint
+    produced, recorded = actor.effects, record.effects
+    if produced != recorded:
+        for position in range(max(len(produced), len(recorded))):
+            was = recorded[position] if position < len(recorded) else None
+            does = produced[position] if position < len(produced) else None
+            if was != does and not (not same_code and _only_the_answer(was, does)):
+                what = f"effect {position}"
+                raise Divergence(
+                    str(actor), record.seq, _who(actor, input_), what, show(actor, was), show(actor, does)
+                )
+    if same_code and DIGEST in extra:
+        digest = b"" if actor.state is None else actor.spec.codec.digest(actor.spec.dump(actor.state))
+        if digest != extra[DIGEST]:
+            shown = actor.spec.codec.unpack(actor.spec.dump(actor.state)) if actor.state is not None else None
+            raise Divergence(
+                str(actor),
+                record.seq,
+                _who(actor, input_),
+                "the state",
+                f"digest {extra[DIGEST].hex()}",
+                f"digest {digest.hex()} of {shown}",
+            )
+
+
+def _only_the_answer(was: Any, does: Any) -> bool:
+    """Whether the two are the end of the same handler in the same way, with another answer."""
+    return was is not None and does is not None and was[0] == does[0] == ENDED and was[:3] == does[:3]
+
+
+def show(actor: Actor, effect: Any) -> str:
+    """An effect for a person: its kind and fields, with bodies unpacked."""
+    if effect is None:
+        return "nothing"
+    unpack = actor.spec.codec.unpack
+    kind = EFFECTS[effect[0]]
+    fields = zip(kind._fields[1:], effect[1:], strict=True)
+    parts = [f"{name}={unpack(value) if name == 'body' and value else value!r}" for name, value in fields]
+    return f"{kind.__name__}({', '.join(parts)})"
+
+
+def _who(actor: Actor, input_: Input) -> str:
+    if input_.kind != facts.RESOLVE:
+        return input_.name or facts.KINDS[input_.kind]
+    return ", ".join(_holders(actor)) or "a resolution"
+
+
+def _holders(actor: Actor) -> list[str]:
+    return [open_.handler.where for open_ in actor.open.values()]
+
+
+# ---- shared with the live step -----------------------------------------------------------------------
+
+
+def awaited(actor: Actor, input_: Input) -> bool:
+    """Whether a resolution has somebody or something waiting for it."""
+    return input_.ref is not None and (
+        input_.ref in actor.pending or input_.ref in actor.child_refs or input_.ref == actor.alarm
+    )
+
+
+def admit(actor: Actor, seq: int, input_: Input, now: int) -> None:
+    """Let a message wait."""
+    actor.now = now
+    if input_.kind == facts.FIRE:
+        actor.timers[input_.name, input_.body].fired = True
+    if input_.kind == facts.RETRY and input_.ref is not None and input_.ref[0] == actor.stopped:
+        actor.mailbox.appendleft((seq, input_))  # what holds the mailbox does not wait behind it
+    else:
+        actor.mailbox.append((seq, input_))
+    if input_.id is not None:
+        remember_id(actor, seq, input_, now)
+
+
+def remember_id(actor: Actor, seq: int, input_: Input, now: int) -> None:
+    """The id belongs to this message from here; a signal's is answered by being accepted."""
+    assert input_.id is not None, "the caller has looked"
+    actor.ids.admit(input_.id, seq, input_, actor.spec.codec.digest(input_.body))
+    if input_.kind == facts.SIGNAL:
+        actor.ids.answer(input_.id, seq, facts.OK, b"", now)
+
+
+def take_answers(actor: Actor, seq: int, input_: Input, outcome: int, now: int, *, fresh: bool) -> None:
+    """What the turn means for once-ids, now that it stands."""
+    if input_.id is not None and input_.kind in (facts.SIGNAL, facts.UPDATE):
+        if outcome == REFUSED:
+            actor.ids.release(input_.id, seq)
+        elif fresh:
+            remember_id(actor, seq, input_, now)
+    for id_, first, how, body in actor.answers:
+        actor.ids.answer(id_, first, how, body, now)

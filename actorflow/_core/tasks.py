@@ -1,0 +1,207 @@
+"""Drives authors' coroutines: futures with one waiter, tasks, scopes, first in first out.  No event loop.
+
+A handler is a task; ``gather`` and ``race`` open more of them under it.  A task waits for exactly one future.
+Cancellation is a state of a scope: every await under a cancelled scope raises until the scope ends.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any
+
+from actorflow.errors import Cancelled, FaultError, ForeignAwait
+
+from .ambient import ambient, current
+
+if TYPE_CHECKING:
+    from .actor import Actor, Open
+
+__all__ = ["Future", "Scope", "Task", "cancel_scope", "drop", "resume", "spawn"]
+
+
+class Scope:
+    """A region of awaits that is cancelled as one."""
+
+    __slots__ = ("called", "parent", "shield")
+
+    def __init__(self, parent: Scope | None, *, shield: bool = False) -> None:
+        self.parent = parent
+        self.shield = shield
+        self.called = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this scope or one around it is cancelled, up to the nearest shield."""
+        scope: Scope | None = self
+        while scope is not None:
+            if scope.called:
+                return True
+            if scope.shield:
+                return False
+            scope = scope.parent
+        return False
+
+
+class Future:
+    """Something that one task waits for."""
+
+    __slots__ = ("done", "error", "task", "value")
+
+    def __init__(self) -> None:
+        self.task: Task | None = None
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def __await__(self) -> Generator[Future, None, Any]:
+        task = running()
+        if task.scope.cancelled:
+            raise Cancelled
+        if not self.done:
+            self.task = task
+            task.waiting = self
+            try:
+                yield self
+            except GeneratorExit:
+                # The innermost frame of every suspended handler is this one, so it hears first that the
+                # coroutine is being dropped, before any of the author's ``finally`` blocks runs.
+                task.die()
+                raise
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def settle(self, actor: Actor, value: Any, error: BaseException | None) -> None:
+        """Give the future its end, once, and put its task in the queue."""
+        if not self.done:
+            self.done = True
+            self.value = value
+            self.error = error
+            if self.task is not None:
+                self.task.waiting = None
+                actor.ready.append(self.task)
+
+    def abandon(self, actor: Actor) -> None:
+        """The scope of the waiting task was cancelled."""
+        self.settle(actor, None, Cancelled())
+
+    def interrupt(self, actor: Actor, error: BaseException) -> None:
+        """The waiting task has made a mistake that shows only now."""
+        self.settle(actor, None, error)
+
+
+class Task:
+    """One coroutine under way in a handler."""
+
+    __slots__ = ("body", "dying", "ended", "open", "scope", "waiting")
+
+    def __init__(self, open_: Open, scope: Scope, ended: Callable[[Any, BaseException | None], None]) -> None:
+        self.open = open_
+        self.scope = scope
+        self.ended = ended
+        self.waiting: Future | None = None
+        self.dying = False
+        self.body: Generator[Future, None, Any]
+
+    def die(self) -> None:
+        """From here on the author's frames of this task are only being unwound."""
+        if not self.dying:
+            self.dying = True
+            ambient.dying += 1
+
+    def buried(self) -> None:
+        """The last frame of the task is gone."""
+        if self.dying:
+            self.dying = False
+            ambient.dying -= 1
+
+
+def running() -> Task:
+    """The task that calls."""
+    task = current("await").task
+    assert task is not None, "only a task awaits: queries and predicates are plain functions"
+    return task
+
+
+@types.coroutine
+def _embody(task: Task, work: Awaitable[Any]) -> Generator[Any, None, Any]:
+    """The outermost frame of a task: the last one to go when it is dropped."""
+    try:
+        if isinstance(work, types.CoroutineType):
+            return (yield from work)
+        return (yield from work.__await__())
+    finally:
+        task.buried()
+
+
+def spawn(
+    actor: Actor,
+    open_: Open,
+    scope: Scope,
+    work: Awaitable[Any] | Coroutine[Any, Any, Any],
+    ended: Callable[[Any, BaseException | None], None],
+) -> Task:
+    """Make a task and put it at the end of the queue."""
+    task = Task(open_, scope, ended)
+    task.body = _embody(task, work)  # type: ignore[assignment]  # types.coroutine hides the generator
+    actor.tasks[task] = None
+    actor.ready.append(task)
+    return task
+
+
+def resume(actor: Actor, task: Task) -> None:
+    """Run one task until it waits or ends."""
+    actor.task = task
+    value, failure = None, None
+    try:
+        awaited = task.body.send(None)
+    except StopIteration as stop:
+        value = stop.value
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - Cancelled is a BaseException, and every end is recorded
+        failure = error
+        if isinstance(error, FaultError):
+            actor.fault = error
+    else:
+        if task.waiting is None or awaited is not task.waiting:
+            _refuse(actor, task, awaited)
+        return
+    finally:
+        actor.task = None
+    del actor.tasks[task]
+    if failure is None and actor.unawaited:
+        failure = actor.forgotten(task)
+    task.ended(value, failure)
+
+
+def _refuse(actor: Actor, task: Task, awaited: object) -> None:
+    """A trio or asyncio awaitable came up: let its context managers unwind, then report the actor."""
+    what = "something" if awaited is None else f"{type(awaited).__module__}.{type(awaited).__qualname__}"
+    actor.fault = ForeignAwait(task.open.handler.where, what)
+    task.die()
+    try:
+        task.body.throw(actor.fault)
+    except BaseException:  # noqa: BLE001 - whatever it does now, the fault is what is reported
+        pass
+    drop(task)
+
+
+def cancel_scope(actor: Actor, scope: Scope) -> None:
+    """Cancel a scope: every task that waits under it hears of it, the oldest first."""
+    scope.called = True
+    for task in list(actor.tasks):
+        if task.waiting is not None and task.scope.cancelled:
+            task.waiting.abandon(actor)
+
+
+def drop(task: Task) -> None:
+    """End a suspended coroutine for good; its ``finally`` blocks can do nothing any more."""
+    task.die()
+    try:
+        task.body.close()
+    except BaseException:  # noqa: BLE001 - it swallowed GeneratorExit, or its finally failed: nobody cares
+        pass
+    finally:
+        task.buried()

@@ -1,0 +1,417 @@
+"""One turn of an actor, live or in replay: start a handler or deliver a resolution, and run what that frees.
+
+Leaves the actor changed and the effects collected; whether they stand is for ``step`` and ``replay`` to say.
+A failure before the first suspension is raised, and the actor is then to be rebuilt.  THE hot path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+
+from actorflow.errors import Cancelled, Refused, UnknownHandler
+
+from . import facts, phases
+from .actor import Actor, Open, Parked
+from .ambient import ambient
+from .closing import close_slice
+from .facts import DONE, ENDED, FIRE, MAIN, OK, OPEN, STALE, UPDATE, Ended, Input, Instant
+from .quiet import reload_state
+from .spec import Handler
+from .tasks import Scope, cancel_scope, resume, spawn
+
+__all__ = ["bear", "how_failed", "perform", "set_aside", "start", "take"]
+
+NONCE_BYTES = 16
+
+
+def perform(actor: Actor, input_: Input, now: Instant, seq: int) -> int:
+    """Run the turn of an input that is not a message for a handler; gives the outcome."""
+    actor.begin(seq)
+    actor.now = now
+    return _enter(actor, "", partial(PERFORM[input_.kind], actor, input_))
+
+
+def start(actor: Actor, seq: int, input_: Input, handler: Handler, now: Instant) -> int:
+    """Run the turn in which a handler starts; raises what it raises before it first suspends."""
+    actor.begin(seq)
+    actor.now = now
+    if actor.state is None:
+        bear(actor, None, None)
+    actor.starting = handler
+    if actor.guard is not None or handler.suspends:
+        return _enter(actor, handler.where, partial(_start, actor, seq, input_, handler))
+    ambient.actor = actor
+    try:
+        return _start(actor, seq, input_, handler)
+    finally:
+        ambient.actor = None
+
+
+def _enter(actor: Actor, where: str, work: Callable[[], int]) -> int:
+    """Be the actor that runs in this thread, watched in strict mode."""
+    ambient.actor = actor
+    try:
+        if actor.guard is None:
+            return work()
+        leave = actor.guard(where or str(actor))
+        try:
+            return work()
+        finally:
+            leave()
+    finally:
+        ambient.actor = None
+
+
+def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
+    arguments = handler.decode(input_.body)
+    if handler.suspends:
+        outcome = _open(actor, seq, input_, handler, arguments)
+    else:
+        answer = handler.function(actor.state, *arguments)
+        if actor.unawaited:
+            forgotten = actor.forgotten(None)
+            if forgotten is not None:
+                raise forgotten
+        if handler.kind == UPDATE:
+            body = handler.answer(answer)
+            actor.effects.append(Ended(ENDED, seq, OK, body, input_.sender))
+            if input_.id is not None:
+                actor.touched = True
+                actor.answers.append((input_.id, seq, OK, body))
+        outcome = DONE
+    if actor.watches or actor.ready:
+        settle(actor)
+    if actor.ending is not None or actor.phase == phases.CLOSING:
+        _wind_up(actor)
+    return outcome
+
+
+def _open(actor: Actor, seq: int, input_: Input, handler: Handler, arguments: tuple[Any, ...]) -> int:
+    """Start a handler that may suspend."""
+    open_ = Open(seq, input_, handler, Scope(actor.scope), actor.now)
+    actor.open[seq] = open_
+    if handler.kind == MAIN:
+        actor.main = open_
+    elif not handler.interleave:
+        actor.holder = open_
+    spawn(actor, open_, open_.scope, handler.function(actor.state, *arguments), partial(_ended, actor, open_))
+    settle(actor)
+    open_.fresh = False
+    return OPEN if seq in actor.open else DONE
+
+
+# ---- running what is ready ---------------------------------------------------------------------------
+
+
+def settle(actor: Actor) -> None:
+    """Run tasks, first in first out, and wake conditions that came true, until nothing moves."""
+    ready = actor.ready
+    while True:
+        if actor.fault is not None:
+            raise actor.fault
+        if actor.failure is not None:
+            raise actor.failure
+        if ready:
+            task = ready.popleft()
+            if task.open is actor.main and actor.holder is not None:
+                actor.held.append(task)  # main goes on between handlers only
+            else:
+                resume(actor, task)
+        elif actor.held and actor.holder is None:
+            ready.extend(actor.held)
+            actor.held.clear()
+        elif not (actor.watches and _came_true(actor)) and not (actor.unawaited and _complain(actor)):
+            return
+
+
+def _came_true(actor: Actor) -> bool:
+    """Wake the first task whose condition holds, in the order in which they began to wait."""
+    for watch in list(actor.watches):
+        assert watch.task is not None, "a condition is awaited where it is made"
+        if watch.task.open is actor.main and actor.holder is not None:
+            continue
+        actor.reading = "condition"
+        try:
+            true = watch.predicate()
+        except Exception as error:  # noqa: BLE001 - it belongs to the handler that wrote the condition
+            watch.settle(actor, None, error)
+            return True
+        finally:
+            actor.reading = ""
+        if true:
+            watch.settle(actor, None, None)
+            return True
+    return False
+
+
+def _complain(actor: Actor) -> bool:
+    """A task waits although it has called something that it never awaited: tell it."""
+    task = next(iter(actor.unawaited)).task
+    error = actor.forgotten(task)
+    assert task is not None, "a handler that is no task was asked when it ended"
+    if task.open.fresh:
+        actor.failure = error
+    elif error is not None and task.waiting is not None:
+        task.waiting.interrupt(actor, error)
+    return True
+
+
+def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -> None:
+    """A handler that may suspend has come to its end."""
+    handler = open_.handler
+    body = b""
+    if error is None:
+        try:
+            body = handler.answer(value)
+        except Exception as wrong:  # noqa: BLE001 - an answer that does not fit its type is the handler's failure
+            error = wrong
+    if error is not None and open_.fresh:
+        actor.failure = error
+        return
+    del actor.open[open_.seq]
+    if actor.holder is open_:
+        actor.holder = None
+    for pending in list(open_.pending.values()):
+        # No effect outlives the handler that asked for it.
+        actor.withdraw(pending)
+        actor.forget(pending)
+    how = OK
+    if error is not None:
+        how = how_failed(error)
+        body = actor.spec.codec.pack_failure(error)
+        if how != facts.CANCELLED:
+            actor.last_failure = open_.seq, handler.name, body
+    if actor.main is open_:
+        actor.main = None
+        if actor.ending is None:
+            actor.touched = True
+            actor.ending = STATUS_OF[how], body
+    if handler.kind == UPDATE:
+        if open_.input.id is not None:
+            actor.touched = True
+            actor.answers.append((open_.input.id, open_.seq, how, body))
+    elif open_.fresh:
+        return
+    actor.effects.append(Ended(ENDED, open_.seq, how, body, open_.input.sender))
+
+
+REFUSED_BY_HANDLER = "refused"
+STATUS_OF = {
+    OK: phases.COMPLETED,
+    facts.FAILED: phases.FAILED,
+    REFUSED_BY_HANDLER: phases.FAILED,
+    facts.CANCELLED: phases.CANCELLED,
+}
+
+
+def how_failed(error: BaseException) -> str:
+    """The word for how a handler ended that raised."""
+    if isinstance(error, Refused):
+        return REFUSED_BY_HANDLER
+    return facts.CANCELLED if isinstance(error, Cancelled) else facts.FAILED
+
+
+# ---- turns that start no handler ---------------------------------------------------------------------
+
+
+def bear(actor: Actor, state: Any, parent: facts.Sender | None) -> None:
+    """Begin a life."""
+    spec = actor.spec
+    if state is None:
+        assert spec.new is not None, "admission has refused it"
+        state = spec.new()
+    actor.life += 1
+    actor.touched = actor.newborn = True
+    # The nonce of a later life follows from the last one's: as hard to guess, and nothing to hand in.
+    actor.nonce = (
+        actor.seed
+        if actor.life == 1
+        else blake2b(actor.nonce, digest_size=NONCE_BYTES, salt=actor.life.to_bytes(8, "big")).digest()
+    )
+    actor.run = 1
+    actor.run_records = actor.run_bytes = 0
+    actor.born = actor.now
+    actor.parent = parent
+    actor.phase = phases.RUNNING
+    actor.status = ""
+    actor.result = b""
+    actor.state = state
+    actor.scope = Scope(None)
+    actor.main_due = spec.main is not None
+
+
+def _begin_life(actor: Actor, input_: Input) -> int:
+    bear(actor, actor.spec.load(input_.body), input_.sender)
+    return DONE
+
+
+def _resolve(actor: Actor, input_: Input) -> int:
+    assert input_.ref is not None, "a resolution names its effect"
+    pending = actor.pending.get(input_.ref)
+    if pending is not None:
+        pending.resolve(actor, input_.name, input_.body)
+    elif input_.ref == actor.alarm:
+        actor.alarm = None
+        actor.harsh = True
+    else:
+        child = actor.children.pop(actor.child_refs.pop(input_.ref))
+        if child.pending is not None and child.pending.open.seq in actor.open:
+            child.pending.resolve(actor, input_.name, input_.body)
+    settle(actor)
+    _wind_up(actor)
+    return DONE
+
+
+def _cancel(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
+    actor.touched = True
+    actor.ending = phases.CANCELLED, b""
+    _wind_up(actor)
+    return DONE
+
+
+def _terminate(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
+    """End at once: what is suspended is dropped, not cancelled, and compensates nothing."""
+    for open_ in list(actor.open.values()):
+        for pending in list(open_.pending.values()):
+            actor.withdraw(pending)
+            actor.forget(pending)
+        failure = actor.spec.codec.pack_failure(Cancelled(f"{actor} was terminated"))
+        actor.effects.append(Ended(ENDED, open_.seq, facts.CANCELLED, failure, open_.input.sender))
+        if open_.input.id is not None and open_.handler.kind == UPDATE:
+            actor.touched = True
+            actor.answers.append((open_.input.id, open_.seq, facts.CANCELLED, failure))
+    reload_state(actor)
+    actor.phase = phases.CLOSING
+    actor.status, actor.result = phases.TERMINATED, b""
+    close_slice(actor)
+    return DONE
+
+
+def _wind_up(actor: Actor) -> None:
+    """If the life is to end, tell open handlers, and when none is left, close."""
+    while actor.ending is not None:
+        (status, result), actor.ending = actor.ending, None
+        if actor.phase == phases.RUNNING:
+            actor.phase = phases.CLOSING
+            actor.status, actor.result = status, result
+            cancel_scope(actor, actor.scope)
+            settle(actor)
+        elif actor.phase == phases.CLOSING and actor.status == phases.CANCELLED and status != phases.CANCELLED:
+            # A main that was cancelled, cleaned up and came to an end of its own has that end.
+            actor.status, actor.result = status, result
+    if actor.phase == phases.CLOSING and not actor.open:
+        close_slice(actor)
+
+
+def _drop(actor: Actor, input_: Input) -> int:
+    assert input_.ref is not None, "a drop names what is parked"
+    actor.parked.pop(input_.ref[0], None)
+    if actor.stopped == input_.ref[0]:
+        actor.stopped = None
+    return DONE
+
+
+def _continue(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
+    """Close the run and open the next; a main that may be is started again, on the state as it will be read."""
+    if actor.main is not None:
+        for pending in list(actor.main.pending.values()):
+            actor.withdraw(pending)
+            actor.forget(pending)
+        reload_state(actor)
+        actor.main_due = True
+    actor.run += 1
+    actor.run_records = actor.run_bytes = 0
+    actor.continue_wanted = False
+    return DONE
+
+
+def _close_on(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
+    close_slice(actor)
+    return DONE
+
+
+PERFORM: dict[int, Callable[[Actor, Input], int]] = {
+    facts.START: _begin_life,
+    facts.RESOLVE: _resolve,
+    facts.CANCEL: _cancel,
+    facts.TERMINATE: _terminate,
+    facts.DROP: _drop,
+    facts.CONTINUE: _continue,
+    facts.CLOSE: _close_on,
+}
+
+
+# ---- messages that wait, and those that are set aside ------------------------------------------------
+
+
+def take(actor: Actor, seq: int, input_: Input, now: Instant) -> int:
+    """Run the turn of a message for a handler: a signal, an update, a timer's fire, a retry, or main."""
+    kind = input_.kind
+    if kind == FIRE:
+        arming = actor.timers.get((input_.name, input_.body))
+        if arming is None or arming.ref != input_.ref:
+            return STALE
+        handler = _handler(actor, input_)
+        del actor.timers[input_.name, input_.body]
+        return start(actor, seq, input_, handler, now)
+    if kind == facts.RETRY:
+        assert input_.ref is not None, "a retry names what is parked"
+        parked = actor.parked.get(input_.ref[0])
+        if parked is None:
+            return STALE
+        handler = _handler(actor, parked.input)
+        del actor.parked[input_.ref[0]]
+        if actor.stopped == input_.ref[0]:
+            actor.stopped = None
+        return start(actor, seq, parked.input._replace(id=None), handler, now)
+    if kind == MAIN:
+        assert actor.spec.main is not None, "admission has seen it"
+        actor.main_due = False
+        return start(actor, seq, input_, actor.spec.main, now)
+    return start(actor, seq, input_, _handler(actor, input_), now)
+
+
+def _handler(actor: Actor, input_: Input) -> Handler:
+    handler = actor.spec.handlers.get(input_.name)
+    if handler is None or handler.kind != input_.kind:
+        raise UnknownHandler(actor.spec.name, input_.name, actor.spec.handler_names(input_.kind))
+    return handler
+
+
+def set_aside(actor: Actor, seq: int, input_: Input, outcome: int, failure: bytes, now: Instant) -> None:
+    """Make a turn of a message that left no trace: stale, refused, or parked."""
+    actor.begin(seq)
+    actor.now = now
+    if outcome == STALE:
+        return
+    if input_.kind == MAIN:
+        actor.main_due = False
+        actor.touched = True
+        actor.ending = phases.FAILED, failure
+        actor.last_failure = seq, "main", failure
+        _enter(actor, "", partial(_end_life, actor))
+        return
+    if outcome == facts.REFUSED:
+        how: str = actor.spec.codec.unpack(failure)[0]
+        actor.effects.append(Ended(ENDED, seq, how, failure, input_.sender))
+        return
+    first = seq
+    if input_.kind == FIRE:
+        actor.timers.pop((input_.name, input_.body), None)
+    elif input_.kind == facts.RETRY:
+        assert input_.ref is not None, "a retry names what is parked"
+        again = actor.parked.pop(input_.ref[0])
+        input_, first = again.input, again.first
+    actor.parked[seq] = Parked(input_, failure, now, first)
+    actor.last_failure = seq, input_.name, failure
+    handler = actor.spec.handlers.get(input_.name)
+    if (handler is not None and handler.stops) or len(actor.parked) > actor.spec.limits.parked_messages:
+        actor.stopped = seq
+
+
+def _end_life(actor: Actor) -> int:
+    _wind_up(actor)
+    return DONE

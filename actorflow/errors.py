@@ -1,0 +1,460 @@
+"""Every error a person can meet, in three families: yours, the outcome's, ours.
+
+``UsageError`` is raised at the line that made the mistake.  ``OutcomeError`` says how something ended.
+``FaultError`` says that the house itself is in disorder: a journal that does not replay, damaged bytes.
+
+The text of an error is made from its public fields: which actor, what happened, what was allowed, and
+after ``hint:`` what to do.  Knows nothing of the rest of actorflow, so everything may import it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import define
+
+__all__ = [
+    "ActivityFailed",
+    "ActorCompleted",
+    "ActorflowError",
+    "AlreadyStarted",
+    "BadKey",
+    "CallbackFailed",
+    "Cancelled",
+    "ChildFailed",
+    "CompensationFailed",
+    "Deadlock",
+    "DecodeError",
+    "DefinitionError",
+    "Divergence",
+    "FaultError",
+    "ForeignAwait",
+    "HandlerFailed",
+    "HistoryFull",
+    "IdReused",
+    "LimitExceeded",
+    "NondeterminismError",
+    "NondeterminismWarning",
+    "NotAwaited",
+    "NotInHandler",
+    "NotStarted",
+    "OutcomeError",
+    "Refused",
+    "Stuck",
+    "UnknownHandler",
+    "UsageError",
+    "WrongArgument",
+]
+
+
+class ActorflowError(Exception):
+    """The base of every error of actorflow that is an ``Exception``."""
+
+    advice: ClassVar[str] = ""
+
+    def fact(self) -> str:
+        """What happened, in one sentence made from the fields."""
+        return ", ".join(str(part) for part in self.args)
+
+    def remedy(self) -> str:
+        """What to do about it; empty where there is nothing to say."""
+        return self.advice
+
+    def __str__(self) -> str:
+        """Give the fact, and the remedy on a line of its own."""
+        remedy = self.remedy()
+        return f"{self.fact()}\n  hint: {remedy}" if remedy else self.fact()
+
+
+class UsageError(ActorflowError):
+    """The caller's or the author's mistake, raised where it was made; nothing happened."""
+
+
+class OutcomeError(ActorflowError):
+    """How something ended; part of the recorded course of an actor."""
+
+
+class FaultError(ActorflowError):
+    """Not the message's fault: the actor is set aside with this report, the others go on."""
+
+
+# ---- usage -------------------------------------------------------------------------------------------
+
+
+@define(slots=False, eq=False, str=False)
+class DefinitionError(UsageError):
+    """An entity, handler or activity is declared in a way that cannot work."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def fact(self) -> str:
+        return f"{self.where}: {self.what}"
+
+    def remedy(self) -> str:
+        return self.hint
+
+
+@define(slots=False, eq=False, str=False)
+class WrongArgument(UsageError):
+    """A value does not have the declared type, or a call does not fit the handler's parameters."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def fact(self) -> str:
+        return f"{self.where}: {self.what}"
+
+    def remedy(self) -> str:
+        return self.hint
+
+
+@define(slots=False, eq=False, str=False)
+class BadKey(UsageError):
+    """A key or id that no actor can have."""
+
+    key: object
+    what: str
+
+    def fact(self) -> str:
+        return f"{self.key!r} cannot be a key or an id: {self.what}"
+
+    def remedy(self) -> str:
+        return "use 1 to 200 bytes of UTF-8 in normal form (NFC), without control characters or outer spaces"
+
+
+@define(slots=False, eq=False, str=False)
+class UnknownHandler(UsageError):
+    """The entity has no handler of that name and kind."""
+
+    entity: str
+    name: str
+    known: tuple[str, ...] = ()
+
+    def fact(self) -> str:
+        known = ", ".join(self.known) or "none"
+        return f"entity {self.entity!r} has no handler {self.name!r}; it has: {known}"
+
+    def remedy(self) -> str:
+        return f"if the handler was renamed, declare it with aliases=[{self.name!r}]"
+
+
+@define(slots=False, eq=False, str=False)
+class NotStarted(UsageError):
+    """The actor has no life yet and cannot begin with this call."""
+
+    actor: str
+    what: str
+
+    def fact(self) -> str:
+        return f"{self.actor} has not started: {self.what}"
+
+    def remedy(self) -> str:
+        return "start it with its initial state, or send it a signal or an update first"
+
+
+@define(slots=False, eq=False, str=False)
+class AlreadyStarted(UsageError):
+    """A start met an actor that is alive, or one that has ended and may not begin again."""
+
+    actor: str
+    status: str
+
+    def fact(self) -> str:
+        return f"{self.actor} is {self.status} already"
+
+    def remedy(self) -> str:
+        return "choose another key, or say if_running='use' / if_completed='new'"
+
+
+@define(slots=False, eq=False, str=False)
+class ActorCompleted(UsageError):
+    """The life of the actor has ended or is ending; the message was not accepted."""
+
+    actor: str
+    status: str
+
+    def fact(self) -> str:
+        return f"{self.actor} takes no more messages: it is {self.status}"
+
+    def remedy(self) -> str:
+        return "start() begins a new life under the same key; queries still read the last state"
+
+
+@define(slots=False, eq=False, str=False)
+class IdReused(UsageError):
+    """An id was used before for another message."""
+
+    actor: str
+    id: str
+    first: str
+    now: str
+
+    def fact(self) -> str:
+        return f"{self.actor} has had the id {self.id!r} for {self.first}, now it came with {self.now}"
+
+    def remedy(self) -> str:
+        return "an id names one message for good: derive it from the request, body included"
+
+
+@define(slots=False, eq=False, str=False)
+class LimitExceeded(UsageError):
+    """Something would grow beyond its bound in ``Limits``."""
+
+    actor: str
+    what: str
+    limit: str
+    allowed: int
+
+    def fact(self) -> str:
+        return f"{self.actor}: {self.what} ({self.limit}={self.allowed})"
+
+    def remedy(self) -> str:
+        return f"wait, send less, or raise Limits.{self.limit}"
+
+
+@define(slots=False, eq=False, str=False)
+class HistoryFull(LimitExceeded):
+    """The run is too long, and an open handler keeps it from closing."""
+
+    holders: tuple[str, ...] = ()
+
+    def fact(self) -> str:
+        holders = ", ".join(self.holders)
+        return f"{self.actor}: {self.what} ({self.limit}={self.allowed}), held open by {holders}"
+
+    def remedy(self) -> str:
+        return (
+            "let the handler end from time to time; a main can await continue_as_new() "
+            "or be declared @main(restartable=True)"
+        )
+
+
+@define(slots=False, eq=False, str=False)
+class NotInHandler(UsageError):
+    """Something that belongs inside a handler was called elsewhere."""
+
+    name: str
+    what: str = "there is no actor around this call"
+
+    def fact(self) -> str:
+        return f"{self.name}: {self.what}"
+
+    def remedy(self) -> str:
+        return "call it from a signal, update, timer or main of an entity"
+
+
+@define(slots=False, eq=False, str=False)
+class NotAwaited(UsageError):
+    """Something was called in a handler and never awaited, so it would never have run."""
+
+    handler: str
+    calls: tuple[str, ...]
+
+    def fact(self) -> str:
+        return f"{self.handler} called {', '.join(self.calls)} and did not await it before its turn ended"
+
+    def remedy(self) -> str:
+        return "await it where it is called, or hand it to gather() or race()"
+
+
+# ---- outcomes ----------------------------------------------------------------------------------------
+
+
+@define(slots=False, eq=False, str=False)
+class Refused(OutcomeError):
+    """A business "no": raised by handlers and validators, received by the caller."""
+
+    reason: str
+    details: object = None
+
+    def fact(self) -> str:
+        return self.reason
+
+
+@define(slots=False, eq=False, str=False)
+class HandlerFailed(OutcomeError):
+    """A handler raised something other than ``Refused``; the actor goes on."""
+
+    handler: str
+    type: str
+    message: str
+    details: object = None
+
+    def fact(self) -> str:
+        return f"{self.handler} failed with {self.type}: {self.message}"
+
+
+@define(slots=False, eq=False, str=False)
+class ActivityFailed(OutcomeError):
+    """An activity ended without a result."""
+
+    activity: str
+    type: str
+    message: str
+    details: object = None
+
+    def fact(self) -> str:
+        return f"activity {self.activity} failed with {self.type}: {self.message}"
+
+
+@define(slots=False, eq=False, str=False)
+class ChildFailed(OutcomeError):
+    """A child ended without a result."""
+
+    child: str
+    type: str
+    message: str
+    details: object = None
+
+    def fact(self) -> str:
+        return f"child {self.child} ended with {self.type}: {self.message}"
+
+
+@define(slots=False, eq=False, str=False)
+class CallbackFailed(OutcomeError):
+    """The one who held the token answered with a failure."""
+
+    type: str
+    message: str
+    details: object = None
+
+    def fact(self) -> str:
+        return f"the callback failed with {self.type}: {self.message}"
+
+
+@define(slots=False, eq=False, str=False)
+class CompensationFailed(OutcomeError):
+    """A saga could not be undone whole; the cause is why it was to be undone."""
+
+    undone: tuple[str, ...]
+    not_undone: tuple[str, ...]
+
+    def fact(self) -> str:
+        done = ", ".join(self.undone) or "nothing"
+        return f"compensation failed: undone {done}; not undone {'; '.join(self.not_undone)}"
+
+    def remedy(self) -> str:
+        return "somebody has to undo the rest by hand"
+
+
+@define(slots=False, eq=False, str=False)
+class Deadlock(OutcomeError):
+    """Actors await each other's updates in a circle; the last one to ask gets this."""
+
+    path: tuple[str, ...]
+
+    def fact(self) -> str:
+        return f"actors wait for each other: {' -> '.join(self.path)}"
+
+    def remedy(self) -> str:
+        return "send a signal instead of awaiting an update, or declare one of the handlers interleave=True"
+
+
+class Cancelled(BaseException):  # noqa: N818 - a state that is delivered, not an error that happened
+    """The scope around this await is cancelled; it comes again at every await until the scope ends.
+
+    A ``BaseException``, so that ``except Exception`` does not swallow it.
+    """
+
+
+# ---- faults ------------------------------------------------------------------------------------------
+
+
+@define(slots=False, eq=False, str=False)
+class Divergence(FaultError):
+    """Replay did something other than what is recorded."""
+
+    actor: str
+    seq: int
+    handler: str
+    what: str
+    recorded: object
+    produced: object
+
+    def fact(self) -> str:
+        return (
+            f"{self.actor}, message {self.seq}, handler {self.handler}: {self.what} differs from the record\n"
+            f"  recorded: {self.recorded}\n"
+            f"  produced: {self.produced}"
+        )
+
+    def remedy(self) -> str:
+        return (
+            "code that changes what a handler asks for goes behind patched('id'); code that reads a clock, "
+            "chance or the outside belongs in an activity"
+        )
+
+
+@define(slots=False, eq=False, str=False)
+class DecodeError(FaultError):
+    """Bytes that do not say what they should."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def fact(self) -> str:
+        return f"{self.where}: {self.what}"
+
+    def remedy(self) -> str:
+        return self.hint
+
+
+@define(slots=False, eq=False, str=False)
+class ForeignAwait(FaultError):
+    """A handler awaited something that is not actorflow's, so replay could not await it again."""
+
+    handler: str
+    what: str
+
+    def fact(self) -> str:
+        return f"{self.handler} awaited {self.what}, which actorflow does not know"
+
+    def remedy(self) -> str:
+        return "in a handler await activities, sleep, wait_until, gather, race, callbacks and actors; do I/O in an activity"
+
+
+@define(slots=False, eq=False, str=False)
+class NondeterminismError(FaultError):
+    """Strict mode saw a handler touch something that would be different on replay."""
+
+    where: str
+    what: str
+    instead: str
+
+    def fact(self) -> str:
+        return f"{self.where} uses {self.what}, which would be different on replay"
+
+    def remedy(self) -> str:
+        return self.instead
+
+
+@define(slots=False, eq=False, str=False)
+class Stuck(FaultError):
+    """A handler waits for a change that can only come from messages that wait behind it."""
+
+    actor: str
+    handler: str
+    waiting: int
+
+    def fact(self) -> str:
+        return (
+            f"{self.actor} can never move: {self.handler} waits for a condition, "
+            f"and the {self.waiting} message(s) that could change it wait behind it"
+        )
+
+    def remedy(self) -> str:
+        return "declare a handler that may come between with interleave=True, or give wait_until a timeout"
+
+
+class NondeterminismWarning(UserWarning):
+    """The lint saw something in a handler that would be different on replay."""
+
+
+for _name in __all__:
+    # Tracebacks should name the path by which users import these.
+    globals()[_name].__module__ = "actorflow"
+del _name

@@ -1,0 +1,56 @@
+"""Limits: every bound of the house, with its unit in its name.  Knows nothing else.
+
+Where Temporal has such a bound ours is at or below it, so that an entity that lives here could live there.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from attrs import field, frozen
+from attrs.validators import gt
+
+__all__ = ["Limits"]
+
+
+def _bound(default: int) -> int:
+    bound: int = field(default=default, validator=gt(0))
+    return bound
+
+
+@frozen(kw_only=True)
+class Limits:
+    """What one actor may use.  Over a bound is a typed error, never a silent drop."""
+
+    payload_bytes: int = _bound(1 << 20)
+    """The arguments of one message, or one answer."""
+    state_bytes: int = _bound(16 << 20)
+    """The state in one snapshot."""
+    mailbox_messages: int = _bound(10_000)
+    """Messages admitted and waiting behind an open handler."""
+    parked_messages: int = _bound(1_000)
+    """Signals set aside; when they are this many, the next that fails stops the mailbox instead."""
+    pending_effects: int = _bound(1_000)
+    """Effects that wait to be resolved, over all open handlers."""
+    turn_effects: int = _bound(2_000)
+    """What one turn may ask for."""
+    timers: int = _bound(1_000)
+    """Named timers armed at a time."""
+    children: int = _bound(1_000)
+    """Children alive at a time."""
+    run_records: int = _bound(10_000)
+    """Records in one run while a handler is open; warned at half, then new messages are refused."""
+    run_bytes: int = _bound(10 << 20)
+    """The same in bytes."""
+    continue_records: int = _bound(1_000)
+    """A quiet actor continues as new once its run has this many records."""
+    id_bytes: int = _bound(4 << 20)
+    """Once-ids with their answers, within the window; over it new ids are refused."""
+    id_window: timedelta = timedelta(hours=24)
+    """How long the answer to an id is kept at least."""
+    ask_timeout: timedelta = timedelta(minutes=5)
+    """How long an update of another actor is awaited, unless the call says otherwise."""
+    close_timeout: timedelta = timedelta(minutes=1)
+    """How long children that were cancelled may take to end before they are terminated."""
+    close_slice: int = _bound(500)
+    """Children told to close in one turn."""
