@@ -168,7 +168,9 @@ class _Call:
             raise WrongArgument(self._here, what)
         values = dict(zip(by_position, args, strict=False))
         for name, value in kwargs.items():
-            if name not in by_keyword:
+            if name in self.names and name not in by_keyword:
+                raise WrongArgument(self._here, f"takes {name} by position only")
+            if name not in self.names:
                 raise WrongArgument(self._here, f"has no parameter {short(name)} ({self._has()})")
             if name in values:
                 raise WrongArgument(self._here, f"was given {name} twice")

@@ -125,7 +125,11 @@ class Choice(Shape):
         return f"Literal[{self._words(', ')}]"
 
     def _words(self, between: str) -> str:
-        return between.join(str(value) if isinstance(value, Enum) else repr(value) for value in self.values)
+        words = (
+            f"{type(each).__name__}.{each.name}" if isinstance(each, Enum) else repr(each)
+            for each in self.values
+        )
+        return between.join(words)
 
 
 @frozen(eq=False)

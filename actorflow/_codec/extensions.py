@@ -15,7 +15,7 @@ from decimal import MAX_PREC, Context, Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias, TypeGuard
 from uuid import UUID
 
-from msgpack import ExtType, Packer, unpackb
+from msgpack import ExtType, Packer, UnpackException, unpackb
 
 from actorflow.errors import DecodeError, WrongArgument
 
@@ -66,8 +66,8 @@ def unpack(data: bytes, where: str = "value") -> Plain:
     """Give the plain value of bytes of our own; ``decode_untrusted`` is for those of others."""
     try:
         return unpackb(data, ext_hook=load_extension, strict_map_key=False)
-    # msgpack spreads its failures over nine types of exception, and every one means the same to a reader.
-    except Exception as problem:
+    # All that msgpack raises about its input; a MemoryError, say, is not the fault of the bytes.
+    except (ValueError, TypeError, OverflowError, RecursionError, UnpackException) as problem:
         reason = str(problem) or type(problem).__name__
         raise DecodeError(where, f"the bytes cannot be read ({reason})") from problem
 

@@ -22,9 +22,9 @@ from attrs import define, field
 from actorflow._codec.choices import Choice, Flags, Member, Optional, Union
 from actorflow._codec.classes import ClassShape, Default
 from actorflow._codec.containers import Heap, PairDict, Series, TextDict, Tuple
-from actorflow._codec.extensions import EXTENSION_TYPES, Plain
+from actorflow._codec.extensions import EXTENSION_TYPES, Plain, pack
 from actorflow._codec.shapes import Exact, Float, Shape
-from actorflow.errors import DefinitionError
+from actorflow.errors import DefinitionError, WrongArgument
 
 __all__ = ["HintReader", "hints_of"]
 
@@ -74,14 +74,16 @@ _INSTEAD: Final[list[tuple[Any, str]]] = [
 
 def hints_of(thing: object, where: str, localns: Mapping[str, object] | None = None) -> dict[str, Any]:
     """Resolve the annotations of a function or class."""
+    own = {thing.__name__: thing} if isinstance(thing, type) else {}
+    local = {**(localns or {}), **own}
+    # What is itself local to a function may mean a local class where a global one has the same name; for all
+    # else the locals come second, because they say nothing about the classes of another module.
+    inner = "<locals>" in getattr(thing, "__qualname__", "")
     try:
         try:
-            return typing.get_type_hints(thing, include_extras=True)
+            return typing.get_type_hints(thing, localns=local if inner else None, include_extras=True)
         except NameError:
-            # A class is known by its own name, and what is local to a function comes in through ``localns``;
-            # second, because the locals of the caller say nothing about the classes of another module.
-            own = {thing.__name__: thing} if isinstance(thing, type) else {}
-            return typing.get_type_hints(thing, localns={**own, **(localns or {})}, include_extras=True)
+            return typing.get_type_hints(thing, localns=None if inner else local, include_extras=True)
     except Exception as problem:  # resolving runs whatever is written in the annotation
         hint = "import it where the annotation is, and not only under TYPE_CHECKING"
         raise DefinitionError(where, f"an annotation cannot be resolved: {problem}", hint) from problem
@@ -131,7 +133,8 @@ class HintReader:
         try:
             value = alias.__value__
         except NameError as problem:
-            raise DefinitionError(where, f"{alias} cannot be resolved: {problem}") from problem
+            hint = "import it where the alias is, and not only under TYPE_CHECKING"
+            raise DefinitionError(where, f"{alias} cannot be resolved: {problem}", hint) from problem
         shape = self.read(value, where)
         self._open.pop()
         return shape
@@ -166,13 +169,17 @@ class HintReader:
             if isinstance(value, Enum):
                 plain = self.read(type(value), where).lower(value, where)
             elif type(value) in _LITERALS:
-                plain = Exact(type(value)).lower(value, where)
+                plain = value
             else:
                 what = f"{value!r} cannot be stored as a literal"
                 raise DefinitionError(where, what, "write str, int or an enum")
             if any(type(plain) is type(known) and plain == known for known in plains.values()):
                 raise DefinitionError(where, f"two of its literals would be written as {plain!r}")
             plains[type(value), value] = plain
+        try:
+            pack(list(plains.values()))
+        except WrongArgument as problem:
+            raise DefinitionError(where, f"one of its literals {problem.what}", problem.hint) from None
         return Choice(values, plains)
 
     def _container(self, origin: Any, args: tuple[Any, ...], hint: Any, where: str) -> Shape:
@@ -213,11 +220,10 @@ class HintReader:
             return self._classes[kind]
         if issubclass(kind, Enum) and kind.__members__:
             return Flags(kind) if issubclass(kind, Flag) else Member(kind)
-        own = vars(kind)
-        if "__attrs_attrs__" not in own and "__dataclass_fields__" not in own:
+        if not attrs.has(kind) and not dataclasses.is_dataclass(kind):
             raise _refusal(kind, where)
-        if (reason := _unbuildable(kind)) is not None:
-            raise DefinitionError(where, f"{kind.__name__} cannot be stored: {reason}", _CLASS)
+        if (instead := _obstacle(kind)) is not None:
+            raise DefinitionError(where, f"{kind.__name__} cannot be stored", instead)
         self._open.append(kind)
         shape = self._classes[kind] = ClassShape(kind)
         hints = hints_of(kind, kind.__name__, self.localns)
@@ -233,18 +239,21 @@ class HintReader:
         return shape
 
 
-def _unbuildable(kind: type) -> str | None:
-    """Say why an object of this class cannot be made from its fields alone."""
+def _obstacle(kind: type) -> str | None:
+    """Say what keeps an object of this class from being made of its fields alone."""
+    own = vars(kind)
+    if "__attrs_attrs__" not in own and "__dataclass_fields__" not in own:
+        return "its base declares fields, itself it does not: decorate it, too"
     if getattr(kind, "__parameters__", None):
-        return "it is generic; declare a class for the type you use"
+        return f"it is generic: {_WRITE_OUT}, as a class of its own"
     if inspect.isabstract(kind):
-        return "it is abstract; write a union of the classes that are meant"
+        return "it is abstract: write a union of the classes that are meant"
     if issubclass(kind, BaseException):
-        return "it is an exception, which is more than its fields"
+        return "it is an exception, which is more than its fields: keep these in a class"
     if kind.__new__ is not object.__new__:
-        return "it is made by a __new__ of its own"
+        return "it has a __new__, which does not run on loading: leave it out"
     if "_attrs_cached_hash" in getattr(getattr(kind.__hash__, "__code__", None), "co_names", ()):
-        return "it keeps its hash; leave cache_hash=True out"
+        return "it keeps its hash, which is not kept with it: leave out cache_hash=True"
     return None
 
 
@@ -279,7 +288,10 @@ def _refusal(hint: Any, where: str) -> DefinitionError:
     what = f"{shown} cannot be stored"
     if isinstance(hint, (str, typing.ForwardRef)):
         return DefinitionError(where, f"{hint!r} is the name of a type, not a type", _WRITE_OUT)
-    if isinstance(hint, (typing.TypeVar, typing.ParamSpec)) or getattr(origin, "__parameters__", None):
+    if isinstance(hint, (typing.TypeVar, typing.ParamSpec)) or any(
+        getattr(each, "__parameters__", None) or getattr(each, "__type_params__", None)
+        for each in (hint, origin)
+    ):
         return DefinitionError(where, what, f"it is generic: {_WRITE_OUT}")
     if isinstance(hint, type) and issubclass(hint, Enum):
         return DefinitionError(where, what, "write the enum that has the members")

@@ -19,7 +19,7 @@ from actorflow._codec.classes import ClassShape
 from actorflow._codec.extensions import Plain, is_dict, is_list, pack, unpack
 from actorflow._codec.hints import HintReader
 from actorflow._codec.source import PACK, UNPACK, Source
-from actorflow.errors import DecodeError, DefinitionError, WrongArgument
+from actorflow.errors import DecodeError, WrongArgument
 
 if TYPE_CHECKING:
     from actorflow._codec.shapes import Shape
@@ -74,11 +74,7 @@ def schema(hint: Any, where: str, localns: Mapping[str, object] | None = None) -
 def schema(hint: Any, where: str, localns: Mapping[str, object] | None = None) -> Schema[Any]:
     """Give the schema of a resolved hint, or a ``DefinitionError``; ``where`` begins the path in errors."""
     reader = HintReader(localns)
-    try:
-        shape = reader.read(hint, where)
-    except RecursionError:
-        raise DefinitionError(where, "the type is nested too deeply") from None
-    return with_shape(shape, where, recursive=reader.recursive)
+    return with_shape(reader.read(hint, where), where, recursive=reader.recursive)
 
 
 def with_shape(shape: Shape, where: str, *, recursive: bool) -> Schema[Any]:

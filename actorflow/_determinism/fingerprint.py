@@ -16,6 +16,7 @@ import dis
 import enum
 import re
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -24,7 +25,7 @@ from functools import cached_property, partial
 from hashlib import blake2b
 from itertools import chain, pairwise
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, GenericAlias, MethodType, ModuleType
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -42,6 +43,12 @@ _STDLIB = sys.stdlib_module_names - {"__main__"}
 _HOLDERS = (tuple, list, dict, set, frozenset)
 _LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _TAKES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_SILENT = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "PRECALL"})
+_FUSED = {
+    "LOAD_FAST_LOAD_FAST": ("LOAD_FAST", "LOAD_FAST"),
+    "STORE_FAST_LOAD_FAST": ("STORE_FAST", "LOAD_FAST"),
+    "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
+}
 _DEEP = 16
 """So deep does the description of a nested constant go: further down only types count."""
 
@@ -54,6 +61,10 @@ def fingerprint(functions: Iterable[Callable[..., object]], schema: str, *, engi
     python = (sys.implementation.name, *map(str, sys.version_info[:2]))
     whole = (python, str(engine), schema, tuple(names), survey.finish())
     return blake2b(repr(whole).encode(), digest_size=16).digest()
+
+
+def _kind(value: object) -> type[Any]:
+    return type(value)
 
 
 def _content(cell: CellType) -> tuple[Any, ...]:
@@ -102,7 +113,7 @@ class _Survey:
 
     def value(self, value: Any, depth: int = 0) -> _Text:
         """Describe a value: a constant in full, what is the project's by name, the rest by its type."""
-        kind = cast("type[Any]", type(value))
+        kind = _kind(value)
         if kind in _WRITTEN:
             return (kind.__name__, repr(value))
         if isinstance(value, CodeType):
@@ -127,7 +138,7 @@ class _Survey:
         for kinds, parts in _PARTS:
             if isinstance(value, kinds):
                 return parts(value)
-        kind = cast("type[Any]", type(value))
+        kind = _kind(value)
         if attrs.has(kind) and self._is_ours(kind):
             return (kind, *(getattr(value, field.name, None) for field in attrs.fields(kind)))
         wrapped = getattr(value, "__wrapped__", None)
@@ -189,21 +200,24 @@ class _Survey:
     # ---- code ----
 
     def _code(self, code: CodeType) -> _Text:
+        """Describe what the code does, with places counted in steps and operands written out.
+
+        A docstring is the first constant, and moves the numbers of all others.  A line break leaves a NOP, or
+        keeps Python 3.13 from fusing two steps into one, and so moves the offsets.
+        """
+        listing: Any = dis.Bytecode(code)
+        steps = [step for one in listing if one.opname not in _SILENT for step in _unfused(one)]
+        offsets = [step[0] for step in steps]
+        words: list[_Text] = []
+        for _, opcode, opname, argument in steps:
+            jump = opcode in dis.hasjrel or opcode in dis.hasjabs
+            words += (opname, str(bisect_left(offsets, argument)) if jump else self.value(argument))
+        for entry in listing.exception_entries:
+            places = (bisect_left(offsets, place) for place in (entry.start, entry.end, entry.target))
+            words.append(repr((*places, entry.depth, entry.lasti)))
         arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
-        # Operands are written out: a docstring is the first constant and moves the numbers of all the others.
-        steps = (
-            (step.opname, self.value(step.argval))
-            for step in dis.get_instructions(code)
-            if step.opname not in ("EXTENDED_ARG", "NOP", "CACHE")
-        )
-        return (
-            code.co_name,
-            repr(counts),
-            *arguments,
-            code.co_exceptiontable.hex(),
-            *(p for s in steps for p in s),
-        )
+        return (code.co_name, repr(counts), arguments, tuple(words))
 
     def _names(self, code: CodeType, namespace: dict[str, Any]) -> Iterator[_Text]:
         """Describe what the global names in a code object (and those nested in it) stand for now."""
@@ -225,13 +239,19 @@ class _Survey:
                 yield from self._names(constant, namespace)
 
 
+def _unfused(step: dis.Instruction) -> Iterator[tuple[int, int, str, Any]]:
+    if step.opname in _FUSED:
+        for name, argument in zip(_FUSED[step.opname], step.argval, strict=True):
+            yield step.offset, -1, name, argument
+    else:
+        yield step.offset, step.opcode, step.opname, step.argval
+
+
 def _chains(code: CodeType) -> set[tuple[str, ...]]:
     """Collect the global names a code object loads, each with the attributes taken from it at once."""
     chains: set[tuple[str, ...]] = set()
     chain: tuple[str, ...] = ()
-    steps = [
-        step for step in dis.get_instructions(code) if step.opname not in ("EXTENDED_ARG", "CACHE", "PRECALL")
-    ]
+    steps = [step for step in dis.get_instructions(code) if step.opname not in _SILENT]
     for step, after in pairwise([*steps, *steps[-1:]]):
         if step.opname in _LOADS:
             chain = (str(step.argval),)

@@ -154,7 +154,8 @@ _parsed = lru_cache(maxsize=8)(_Source)
 def _source(function: FunctionType) -> _Source | None:
     file = function.__code__.co_filename
     linecache.checkcache(file)
-    text = "".join(linecache.getlines(file, function.__globals__))
+    # What attrs generates has a source too, and is none of the author's concern.
+    text = "" if " generated " in file else "".join(linecache.getlines(file, function.__globals__))
     try:
         return _parsed(text) if text else None
     except (SyntaxError, ValueError):  # the file is not what was imported

@@ -64,8 +64,13 @@ def test_nothing_is_changed_silently(value: object) -> None:
 
 
 class Odd(tzinfo):
+    """A zone that does not know its offset."""
+
     def utcoffset(self, dt: datetime | None, /) -> timedelta | None:
         return None
+
+    def dst(self, dt: datetime | None, /) -> None: ...
+    def tzname(self, dt: datetime | None, /) -> None: ...
 
 
 def _circle() -> list[Any]:
@@ -94,7 +99,8 @@ def test_what_cannot_be_kept_is_refused(value: object, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\xc1", b"\x91", b"\x01\x01", b"\xa1\xff", b"\xd4\x09\x00", b"\xd4\x01\x00", b"\x81\x90\x01"]
+    "data",
+    [b"", b"\xc1", b"\x91", b"\x01\x01", b"\xa1\xff", b"\xd4\x09\x00", b"\xd4\x01\x00", b"\x81\x90\x01"],
 )
 def test_every_failure_of_reading_is_one_error(data: bytes) -> None:
     """Nobody has to know what msgpack raises."""
@@ -106,7 +112,9 @@ def test_threads_do_not_meet() -> None:
     """Callers encode at their own line, in threads of their own."""
     found: list[bytes] = []
     value = [Decimal(1), "x" * 1000] * 50
-    threads = [threading.Thread(target=lambda: found.extend(pack(value) for _ in range(50))) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: found.extend(pack(value) for _ in range(50))) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

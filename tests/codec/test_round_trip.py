@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum, StrEnum
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorflow._codec import schema, unpack
+from actorflow._codec import Schema, pack, schema, unpack
 from actorflow.errors import DecodeError
 
 
@@ -79,7 +80,7 @@ class Everything:
     size: Size
     word: Word
     right: Right
-    choice: Literal["a", 1, True, b"x", None, Colour.RED]
+    choice: Literal["a", 1, True, b"x", None, Colour.RED]  # noqa: PYI061 - None among the literals
     items: dict[str, Item]
     by_number: dict[int, list[Item]]
     by_point: dict[tuple[int, Colour], Point]
@@ -99,7 +100,7 @@ integers = st.integers(-(1 << 63), (1 << 64) - 1)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 floats = st.floats()
 decimals = st.decimals().filter(lambda number: not number.is_snan())
-times = st.times() | st.times(timezones=zones)
+times = (st.times() | st.times(timezones=zones)).map(lambda clock: clock.replace(fold=0))
 items = st.builds(Item, integers, integers)
 points = st.builds(Point, integers, st.floats(allow_nan=False))
 colours = st.sampled_from(Colour)
@@ -188,7 +189,7 @@ def test_the_quick_form_and_the_careful_form_agree(value: Everything) -> None:
     """What the generated code does is what the shapes say."""
     data = EVERYTHING.encode(value)
     careful = EVERYTHING.shape.lower(value, "")
-    assert exactly(careful) == exactly(EVERYTHING.lower(value)) or repr(careful) == repr(EVERYTHING.lower(value))
+    assert pack(careful) == data
     assert exactly(EVERYTHING.shape.lift(unpack(data), "")) == exactly(EVERYTHING.decode(data))
 
 
@@ -214,22 +215,22 @@ def test_damaged_bytes_are_refused_or_mean_something_else(value: Everything, dat
 @given(st.binary(max_size=40))
 def test_random_bytes_are_refused_or_mean_something(data: bytes) -> None:
     """The same, for bytes from nowhere."""
-    for codec in (TREE, schema(dict[tuple[int, ...], set[str] | int], "value"), schema(Decimal, "value")):
-        try:
+    for hint in (Tree, dict[tuple[int, ...], set[str] | int], Decimal):
+        codec: Schema[Any] = schema(hint, "value")
+        with suppress(DecodeError):
             codec.encode(codec.decode(data))
-        except DecodeError:
-            pass
 
 
 def _damaged(good: bytes, draw: Callable[[st.SearchStrategy[Any]], Any]) -> bytes:
-    at = draw(st.integers(0, len(good) - 1))
+    at: int = draw(st.integers(0, len(good) - 1))
+    put: bytes = draw(st.binary(min_size=1, max_size=3))
     match draw(st.sampled_from(["change", "cut", "insert", "remove"])):
         case "change":
-            return good[:at] + draw(st.binary(min_size=1, max_size=3)) + good[at + 1 :]
+            return good[:at] + put + good[at + 1 :]
         case "cut":
             return good[:at]
         case "insert":
-            return good[:at] + draw(st.binary(min_size=1, max_size=3)) + good[at:]
+            return good[:at] + put + good[at:]
         case _:
             return good[:at] + good[at + 1 :]
 
@@ -264,7 +265,7 @@ def test_ordinary_values_take_the_quick_form(
 def test_the_order_of_a_dict_is_part_of_it() -> None:
     """Two dicts that iterate differently are different bytes, and come back so."""
     for hint, one in ((dict[str, int], {"b": 1, "a": 2}), (dict[int, int], {2: 1, 1: 2})):
-        codec = schema(hint, "value")
+        codec: Schema[Any] = schema(hint, "value")
         assert list(codec.decode(codec.encode(one))) == list(one)
         assert codec.encode(one) != codec.encode(dict(reversed(one.items())))
 

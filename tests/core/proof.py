@@ -1,0 +1,46 @@
+"""What every trace has to stand: each prefix replays, and a snapshot at any quiet place with the tail is the whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actorflow._authoring.entity import spec_of
+from actorflow._core.actor import Actor
+from actorflow._core.image import differences, image
+from actorflow._core.once import Ids
+from actorflow._core.quiet import quiet
+from actorflow._core.replay import replay
+from actorflow._core.snapshot import restore, snapshot
+from actorflow.testing import Scenario
+
+
+def vacant(entity: type[Any], key: str = "scenario", nonce: bytes = b"") -> Actor:
+    """An actor that nobody has heard of."""
+    spec = spec_of(entity)
+    return Actor(spec, key, Ids.within(spec.limits.id_window, spec.limits.id_bytes), nonce)
+
+
+def prove(scenario: Scenario[Any]) -> int:
+    """Replay every prefix; come back from a snapshot at every quiet place.  Gives how many places there were."""
+    records = scenario.records
+    whole = vacant(scenario.entity, scenario.key)
+    replay(whole, records)
+    expected = image(whole)
+    quiet_places = 0
+    walked = vacant(scenario.entity, scenario.key)
+    for place in range(len(records) + 1):
+        prefix = vacant(scenario.entity, scenario.key)
+        replay(prefix, records[:place])
+        assert differences(image(prefix), image(walked)) == []
+        if quiet(prefix):
+            quiet_places += 1
+            resumed = vacant(scenario.entity, scenario.key)
+            restore(resumed, snapshot(prefix))
+            resumed.base = snapshot(prefix)
+            for id_, known in prefix.ids.entries().items():
+                resumed.ids.remember(id_, known)
+            replay(resumed, records[place:])
+            assert differences(expected, image(resumed)) == []
+        if place < len(records):
+            replay(walked, records[place : place + 1])
+    return quiet_places
