@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     from actorflow.errors import NotStarted as NotStarted
     from actorflow.errors import OutcomeError as OutcomeError
     from actorflow.errors import Refused as Refused
+    from actorflow.errors import Runaway as Runaway
+    from actorflow.errors import WrongAnswer as WrongAnswer
+    from actorflow.errors import WriteInReading as WriteInReading
     from actorflow.errors import Stuck as Stuck
     from actorflow.errors import UnknownHandler as UnknownHandler
     from actorflow.errors import UsageError as UsageError
@@ -110,6 +113,9 @@ _HOMES = {
         "NotStarted",
         "OutcomeError",
         "Refused",
+        "Runaway",
+        "WrongAnswer",
+        "WriteInReading",
         "Stuck",
         "UnknownHandler",
         "UsageError",

@@ -40,9 +40,12 @@ __all__ = [
     "NotStarted",
     "OutcomeError",
     "Refused",
+    "Runaway",
     "Stuck",
     "UnknownHandler",
     "UsageError",
+    "WriteInReading",
+    "WrongAnswer",
     "WrongArgument",
 ]
 
@@ -247,6 +250,20 @@ class NotInHandler(UsageError):
 
 
 @define(slots=False, eq=False, str=False)
+class WriteInReading(UsageError):
+    """A query, validator or condition changed the state; the change was undone."""
+
+    handler: str
+    what: str
+
+    def fact(self) -> str:
+        return f"{self.handler}: a {self.what} only reads, and this one changed the state"
+
+    def remedy(self) -> str:
+        return "change state in a signal, an update, a timer or main"
+
+
+@define(slots=False, eq=False, str=False)
 class NotAwaited(UsageError):
     """Something was called in a handler and never awaited, so it would never have run."""
 
@@ -323,6 +340,17 @@ class CallbackFailed(OutcomeError):
 
     def fact(self) -> str:
         return f"the callback failed with {self.type}: {self.message}"
+
+
+@define(slots=False, eq=False, str=False)
+class WrongAnswer(OutcomeError):
+    """An answer came that does not have the type that was declared for it."""
+
+    what: str
+    problem: str
+
+    def fact(self) -> str:
+        return f"the answer to {self.what} cannot be read: {self.problem}"
 
 
 @define(slots=False, eq=False, str=False)
@@ -448,6 +476,21 @@ class Stuck(FaultError):
 
     def remedy(self) -> str:
         return "declare a handler that may come between with interleave=True, or give wait_until a timeout"
+
+
+@define(slots=False, eq=False, str=False)
+class Runaway(FaultError):
+    """A turn that does not come to an end."""
+
+    actor: str
+    handler: str
+    resumed: int
+
+    def fact(self) -> str:
+        return f"{self.actor}: {self.handler} went on {self.resumed} times in one turn, and nothing made it wait"
+
+    def remedy(self) -> str:
+        return "a loop around an await needs one that really waits; one that catches Cancelled has to end"
 
 
 class NondeterminismWarning(UserWarning):

@@ -52,5 +52,3 @@ class Limits:
     """How long an update of another actor is awaited, unless the call says otherwise."""
     close_timeout: timedelta = timedelta(minutes=1)
     """How long children that were cancelled may take to end before they are terminated."""
-    close_slice: int = _bound(500)
-    """Children told to close in one turn."""

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, ParamS
 
 import attrs
 from attrs import field, frozen
-from attrs.validators import ge, gt, optional
+from attrs.validators import deep_iterable, ge, gt, instance_of, optional
 
 from actorflow._codec import Arguments, arguments, unpack
 from actorflow._core.ambient import ambient
 from actorflow._core.facts import CANCELLED, OK, SCHEDULE, TIMED_OUT, Schedule
-from actorflow.errors import ActivityFailed, Cancelled, DefinitionError, LimitExceeded, NotInHandler
+from actorflow.errors import ActivityFailed, DefinitionError, NotInHandler
 
 from .calls import Call
 from actorflow._codec.failures import failure
 from .keys import check_name
 
 if TYPE_CHECKING:
-    from actorflow._core.actor import Actor, Pending
+    from actorflow._core.actor import Actor
+    from actorflow._core.pending import Pending
 
 __all__ = ["Activity", "Options", "RetryPolicy", "activity"]
 
@@ -51,7 +52,9 @@ class RetryPolicy:
     backoff_coefficient: float = field(default=2.0, validator=ge(1))
     maximum_interval: timedelta = _duration(timedelta(seconds=100))
     maximum_attempts: int = field(default=10, validator=gt(0))
-    non_retryable: tuple[str, ...] = field(default=(), converter=tuple)
+    non_retryable: tuple[str, ...] = field(
+        default=(), converter=tuple, validator=deep_iterable(instance_of(str))
+    )
     """Names of error types that no further attempt would mend."""
 
 
@@ -109,7 +112,7 @@ class Activity(Generic[P, R_co]):
         """The same activity, run otherwise by the calls made on what this gives."""
         try:
             attrs.evolve(self.defaults, **overrides)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             known = ", ".join(one.name for one in attrs.fields(Options))
             raise DefinitionError(f"{self.name}.options()", str(error), f"an activity has {known}") from None
         merged = {**dict(self.overrides), **overrides}
@@ -123,21 +126,26 @@ class Activity(Generic[P, R_co]):
     def _encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         body = self.arguments.encode(args, kwargs)
         actor = ambient.actor
-        if actor is not None and len(body) > actor.spec.limits.payload_bytes:
-            limit = actor.spec.limits.payload_bytes
-            raise LimitExceeded(str(actor), f"{len(body)} bytes for {self.name}()", "payload_bytes", limit)
+        if actor is not None:
+            actor.fits(body, f"{self.name}()")
         return body
 
     def _begin(self, body: bytes) -> Callable[[Actor], Pending]:
         effect = Schedule(SCHEDULE, self.name, body, _plain_options(self.overrides))
         patient = self.effective.on_cancel == "wait"
-        return lambda actor: actor.expect(effect, self._read, patient=patient)
+
+        def begin(actor: Actor) -> Pending:
+            for alias in self.aliases:
+                actor.aliases[alias] = self.name
+            return actor.expect(effect, self._read, patient=patient)
+
+        return begin
 
     def _read(self, how: str, body: bytes) -> tuple[Any, BaseException | None]:
         if how == OK:
             return self.arguments.answer.decode(body), None
         if how == CANCELLED:
-            return None, Cancelled()
+            return None, ActivityFailed(self.name, "Cancelled", "it was cancelled from outside")
         if how == TIMED_OUT:
             message = unpack(body) if body else "it took too long"
             return None, ActivityFailed(self.name, "TimeoutError", str(message))

@@ -9,8 +9,8 @@ from attrs import evolve, frozen
 
 from actorflow._codec.failures import error_of
 from actorflow._core.ambient import writing
-from actorflow._core.facts import ASK, CANCELLED, OK, TIMED_OUT, Ask
-from actorflow.errors import Cancelled, LimitExceeded, UsageError
+from actorflow._core.facts import ASK, OK, TIMED_OUT, Ask
+from actorflow.errors import UsageError
 
 from .calls import Call
 from .entity import spec_of
@@ -18,7 +18,8 @@ from .keys import check_key
 from .waiting import microseconds
 
 if TYPE_CHECKING:
-    from actorflow._core.actor import Actor, Pending
+    from actorflow._core.actor import Actor
+    from actorflow._core.pending import Pending
 
     from .handlers import Message, Signal, Update
 
@@ -66,8 +67,6 @@ class ActorRef(Generic[E]):
                 return answer.decode(data), None
             if how == TIMED_OUT:
                 return None, TimeoutError(f"{entity} {self.key!r} did not answer {handler.name} in time")
-            if how == CANCELLED:
-                return None, Cancelled()
             return None, error_of(data, where)
 
         def begin(actor_: Actor) -> Pending:
@@ -85,9 +84,9 @@ class ActorRef(Generic[E]):
 
 def _body(sender: Actor, handler: Message, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
     body = handler.arguments.encode(args, kwargs)
-    limit = sender.spec.limits.payload_bytes
-    if len(body) > limit:
-        raise LimitExceeded(str(sender), f"{len(body)} bytes for {handler.where}", "payload_bytes", limit)
+    sender.fits(body, handler.where)
+    for alias in handler.aliases:
+        sender.aliases[alias] = handler.name
     return body
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from actorflow._codec import decode_untrusted, pack, schema
 from actorflow._core.ambient import writing
+from actorflow._core.pending import read_safely
 from actorflow._core.facts import AWAIT, CANCELLED, OK, TIMED_OUT, Await
-from actorflow.errors import CallbackFailed, Cancelled, DecodeError, UsageError
+from actorflow.errors import CallbackFailed, DecodeError, UsageError
 
 from actorflow._codec.failures import failure
 from .waiting import microseconds
@@ -73,7 +74,7 @@ def opens(token: Token, nonce: bytes) -> bool:
 class Callback(Generic[T]):
     """An answer that is awaited from outside; it may come before it is awaited."""
 
-    __slots__ = ("_pending", "token")
+    __slots__ = ("_actor", "_promise", "_read", "token")
 
     def __init__(self, type_: Any, timeout: timedelta | None) -> None:
         actor = writing("callback()")
@@ -86,18 +87,25 @@ class Callback(Generic[T]):
             if how == TIMED_OUT:
                 return None, TimeoutError("nobody answered the callback in time")
             if how == CANCELLED:
-                return None, Cancelled()
+                return None, CallbackFailed("Cancelled", "it was cancelled from outside")
             _, name, message, details = failure(body)
             return None, CallbackFailed(name, message, details)
 
-        self._pending = actor.expect(Await(AWAIT, due, form.name), read)
-        self.token = token_of(*actor.address, actor.nonce, self._pending.ref)
+        self._actor = actor
+        self._read = read
+        self._promise = actor.promise(Await(AWAIT, due, form.name), form)
+        self.token = token_of(*actor.address, actor.nonce, self._promise.ref)
         """To hand out: whoever has it can answer, once."""
 
     def __await__(self) -> Generator[Any, None, T]:
-        writing("callback()")
-        value: T = yield from self._pending.__await__()
-        return value
+        actor = writing("callback()")
+        if actor is not self._actor or self._promise.open.seq not in actor.open:
+            raise UsageError("a callback is awaited by the handler that made it")
+        yield from self._promise.subscribe().__await__()
+        value, error = read_safely(self._read, self._promise.how, self._promise.body, "a callback")
+        if error is not None:
+            raise error
+        return value  # type: ignore[no-any-return]  # read by the schema of T
 
 
 def callback(type_: type[T], *, timeout: timedelta | None) -> Callback[T]:

@@ -25,12 +25,21 @@ T = TypeVar("T")
 class Call(Generic[T]):
     """Something asked for in a handler, to be awaited once: directly, or by ``gather`` or ``race``."""
 
-    __slots__ = ("_actor", "_begin", "_label", "task")
+    __slots__ = ("_actor", "_begin", "_label", "_read", "task")
 
-    def __init__(self, label: str, begin: Callable[[Actor], Future], *, tracked: bool = True) -> None:
+    def __init__(
+        self,
+        label: str,
+        begin: Callable[[Actor], Future],
+        read: Callable[[], T] | None = None,
+        *,
+        tracked: bool = True,
+    ) -> None:
         self._actor: Actor | None = writing(label)
         self._label = label
         self._begin = begin
+        self._read = read
+        """What gives the answer, where the future that was waited for does not."""
         self.task: Task | None = self._actor.task
         """Who made the call, and is told if nobody awaits it."""
         if tracked:
@@ -50,7 +59,7 @@ class Call(Generic[T]):
         if running().scope.cancelled:
             raise Cancelled
         value: T = yield from self._begin(actor).__await__()
-        return value
+        return value if self._read is None else self._read()
 
 
 def claim(actor: Actor, work: object) -> None:

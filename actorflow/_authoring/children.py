@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from actorflow._codec import schema, unpack
+from actorflow._codec import Schema, schema, unpack
 from actorflow._codec.failures import failure
 from actorflow._core.ambient import writing
 from actorflow._core.closing import ABANDON, POLICIES
 from actorflow._core.facts import CANCELLED, OK, TIMED_OUT
-from actorflow.errors import ChildFailed, NotInHandler, UsageError
+from actorflow._core.pending import read_safely
+from actorflow.errors import Cancelled, ChildFailed, NotInHandler, UsageError
 
 from .calls import Call
 from .entity import spec_of
@@ -18,7 +19,8 @@ from .keys import check_key
 from .waiting import gather
 
 if TYPE_CHECKING:
-    from actorflow._core.actor import Actor, Child, Pending
+    from actorflow._core.actor import Actor, Child
+    from actorflow._core.tasks import Future
 
 __all__ = ["ChildRef", "fan_out", "start_child"]
 
@@ -50,24 +52,32 @@ class ChildRef(Generic[E]):
         """Wait for the child to end; gives what it completed with, or raises ``ChildFailed``."""
         form = None if type_ is None else schema(type_, f"the result of child {self._name}")
 
-        def begin(actor: Actor) -> Pending:
-            pending = self._child.pending
-            if pending is None:
-                raise NotInHandler("result()", "the child was started by a handler that could not wait for it")
-            pending.read = lambda how, body: self._read(how, body, form)
-            return pending
+        def begin(actor: Actor) -> Future:
+            promise = self._child.pending
+            if promise is None or promise.open.seq not in actor.open:
+                raise NotInHandler("result()", "only the handler that started a child can wait for it")
+            return promise.subscribe()
 
-        return Call(f"{self._name}.result()", begin)
+        return Call(f"{self._name}.result()", begin, lambda: self._read(form))
 
-    def _read(self, how: str, body: bytes, form: Any) -> tuple[Any, BaseException | None]:
-        if how == OK:
-            return (unpack(body) if form is None else form.decode(body)) if body else None, None
-        if how == CANCELLED:
-            return None, ChildFailed(self._name, "Cancelled", "it was cancelled")
-        if how == TIMED_OUT:
-            return None, ChildFailed(self._name, "TimeoutError", "it took too long")
-        _, type_, message, details = failure(body)
-        return None, ChildFailed(self._name, type_, message, details)
+    def _read(self, form: Schema[Any] | None) -> Any:
+        promise = self._child.pending
+        assert promise is not None, "begin has seen it"
+
+        def read(how: str, body: bytes) -> tuple[Any, BaseException | None]:
+            if how == OK:
+                return (unpack(body) if form is None else form.decode(body)) if body else None, None
+            if how == CANCELLED:
+                return None, ChildFailed(self._name, "Cancelled", "it was cancelled")
+            if how == TIMED_OUT:
+                return None, ChildFailed(self._name, "TimeoutError", "it took too long")
+            _, type_, message, details = failure(body)
+            return None, ChildFailed(self._name, type_, message, details)
+
+        value, error = read_safely(read, promise.how, promise.body, f"child {self._name}")
+        if error is not None:
+            raise error
+        return value
 
     def cancel(self) -> None:
         """Ask the child to end."""
@@ -83,13 +93,8 @@ def start_child(initial: E, key: str, *, policy: Policy = "cancel") -> ChildRef[
     if policy not in POLICIES:
         raise UsageError(f"policy={policy!r}\n  hint: one of cancel, terminate, {ABANDON}")
     spec = spec_of(type(initial))
-    child = actor.start_child(spec.name, check_key(key), spec.dump(initial), policy, _raw)
+    child = actor.start_child(spec.name, check_key(key), spec.dump(initial), policy)
     return ChildRef(spec.name, key, child)
-
-
-def _raw(how: str, body: bytes) -> tuple[Any, BaseException | None]:
-    """Nobody has said of which type the result is; ``result`` replaces this, if it comes in time."""
-    return (how, body), None
 
 
 class _FanOut(Generic[T]):
@@ -118,8 +123,12 @@ class _FanOut(Generic[T]):
         return dict(zip(self._children, results, strict=True))
 
     async def _one(self, key: str, initial: Any) -> Any:
+        child = start_child(initial, key, policy=self._policy)
         try:
-            return await start_child(initial, key, policy=self._policy).result(self._type)
+            return await child.result(self._type)
+        except Cancelled:
+            child.cancel()
+            raise
         except ChildFailed as failed:
             if self._partial:
                 return failed

@@ -14,8 +14,8 @@ import attrs
 from actorflow._codec import pack, schema
 from actorflow._core.ambient import writing
 from actorflow._core.phases import COMPLETED
-from actorflow._core.tasks import Future
-from actorflow.errors import LimitExceeded, WrongArgument
+from actorflow._core.quiet import Resting
+from actorflow.errors import UsageError, WrongArgument
 
 __all__ = ["complete", "continue_as_new", "pack_result"]
 
@@ -26,9 +26,7 @@ def complete(result: object = None) -> None:
     """End the life when this turn ends, with a result for whoever asks ``result(type)``."""
     actor = writing("complete()")
     body = pack_result(result)
-    if len(body) > actor.spec.limits.payload_bytes:
-        limit = actor.spec.limits.payload_bytes
-        raise LimitExceeded(str(actor), f"{len(body)} bytes for complete()", "payload_bytes", limit)
+    actor.fits(body, "complete()")
     actor.ending = COMPLETED, body
     actor.touched = True
 
@@ -39,14 +37,20 @@ class _Continuation:
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, NoReturn]:
-        writing("continue_as_new()")
-        yield from Future().__await__()
+        actor = writing("continue_as_new()")
+        if actor.opener is not actor.main:
+            raise UsageError("only main awaits continue_as_new(); elsewhere it takes effect when the handler has ended")
+        yield from Resting().__await__()
         raise AssertionError("a run that is over does not go on")
 
 
 def continue_as_new() -> _Continuation:
     """Close the run at the next quiet moment and open another; in ``main``, await it: main starts again."""
     actor = writing("continue_as_new()")
+    main = actor.main
+    if main is not None and actor.opener is not main and not main.handler.restartable:
+        hint = "await continue_as_new() in main, or declare it @main(restartable=True)"
+        raise UsageError(f"{main.handler.where} is under way and cannot start again\n  hint: {hint}")
     actor.continue_wanted = True
     return _Continuation()
 

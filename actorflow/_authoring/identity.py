@@ -14,6 +14,8 @@ from attrs import frozen
 from actorflow._core.ambient import ambient, current, writing
 from actorflow._core.chance import Chance
 
+from .keys import check_name
+
 if TYPE_CHECKING:
     from actorflow._core.actor import Actor
 
@@ -86,7 +88,11 @@ def patched(id_: str) -> bool:
     opener = actor.opener
     patches = actor.patches if opener is None else opener.patches
     if id_ not in patches:
-        patches[id_] = actor.recorded is None or id_ in actor.recorded
+        if actor.recorded is not None:
+            patches[id_] = id_ in actor.recorded
+        else:
+            # An invocation that other code began stays with the old branch, also where it first asks later.
+            patches[check_name(id_, "patched()")] = opener is None or not opener.old
         actor.touched = True
     if patches[id_] and id_ not in actor.marks:
         actor.marks.append(id_)

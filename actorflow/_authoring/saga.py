@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from actorflow._core.ambient import ambient, writing
-from actorflow.errors import CompensationFailed
+from actorflow.errors import Cancelled, CompensationFailed
 
 from .activities import Activity
 from .waiting import shielded
@@ -44,7 +45,8 @@ class saga:  # noqa: N801 - a context manager reads as a verb
             self._steps.append((str(plan), plan.later(args, kwargs)))
         else:
             name = getattr(compensation, "__qualname__", repr(compensation))
-            self._steps.append((name, lambda: compensation(*args, **kwargs)))
+            kept_args, kept_kwargs = deepcopy((args, kwargs))
+            self._steps.append((name, lambda: compensation(*kept_args, **kept_kwargs)))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -57,7 +59,7 @@ class saga:  # noqa: N801 - a context manager reads as a verb
             for name, begin in reversed(self._steps):
                 try:
                     await begin()
-                except Exception as problem:  # noqa: BLE001 - the others are to be undone all the same
+                except (Exception, Cancelled) as problem:  # noqa: BLE001 - the others are to be undone all the same
                     not_undone.append(f"{name} ({type(problem).__name__}: {problem})")
                 else:
                     undone.append(name)

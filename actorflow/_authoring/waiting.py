@@ -33,10 +33,17 @@ T3 = TypeVar("T3")
 T4 = TypeVar("T4")
 
 
+LONGEST = timedelta(days=365_000)
+GATHER_AT_MOST = 1_000
+"""No setting: it shapes what a handler asks for, for ever."""
+
+
 def microseconds(duration: timedelta, where: str) -> int:
     """A duration as the core counts it."""
     if not isinstance(duration, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
         raise UsageError(f"{where} takes a timedelta, not {duration!r}\n  hint: timedelta(seconds=...)")
+    if duration > LONGEST:
+        raise UsageError(f"{where} takes up to {LONGEST.days // 365} years, not {duration}")
     if duration < timedelta(0):
         raise UsageError(f"{where} cannot take {duration}: it is over already")
     return duration // timedelta(microseconds=1)
@@ -156,8 +163,8 @@ class _Race(_Bundle):
         if self.winner < 0 and error is None:
             self.winner = place
             cancel_scope(actor, self.inner)
-        elif self.winner >= 0 and isinstance(error, Cancelled):
-            error = None  # that is how the others are to end
+        elif self.winner >= 0:
+            error = None  # it is decided; how the others take being cancelled is their own affair
         super().ended(actor, place, value, error)
 
 
@@ -237,13 +244,12 @@ def gather(*works: Awaitable[T], at_most: int | None = None) -> Awaitable[tuple[
 def gather(*works: Awaitable[Any], at_most: int | None = None) -> Awaitable[tuple[Any, ...]]:
     """Do several things at once, never more than ``at_most``; gives their answers in the order given.
 
-    The first to fail cancels the others, waits until they have ended, and is raised.  Without ``at_most`` as
-    many run as may be pending in one actor.
+    The first to fail cancels the others, waits until they have ended, and is raised.  Without ``at_most``
+    up to a thousand run at a time.
     """
     if at_most is not None and at_most < 1:
         raise UsageError(f"gather(at_most={at_most}) would never begin")
-    bound = at_most or writing("gather()").spec.limits.pending_effects
-    return _Gather(f"gather() of {len(works)}", works, bound)
+    return _Gather(f"gather() of {len(works)}", works, at_most or GATHER_AT_MOST)
 
 
 def race(*works: Awaitable[T]) -> Awaitable[Winner[T]]:

@@ -6,7 +6,7 @@ of actorflow, and anything else as a ``HandlerFailed`` or ``ActivityFailed`` tha
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import attrs
 
@@ -17,6 +17,7 @@ from actorflow.errors import Cancelled, DecodeError, HandlerFailed, Refused, Wro
 __all__ = ["Failure", "error_of", "failure", "pack_failure", "plain_details"]
 
 MESSAGE_CHARACTERS: Final = 4_000
+DETAILS_BYTES: Final = 16_384
 OURS: Final = {
     "ActorCompleted": errors.ActorCompleted,
     "AlreadyStarted": errors.AlreadyStarted,
@@ -47,25 +48,47 @@ def pack_failure(error: BaseException) -> bytes:
 def _failure_of(error: BaseException) -> Failure:
     name = type(error).__qualname__
     if isinstance(error, Refused):
-        return Failure("refused", name, error.reason[:MESSAGE_CHARACTERS], plain_details(error.details))
+        return Failure("refused", name, _text(error.reason), plain_details(error.details))
     if isinstance(error, Cancelled):
-        return Failure("cancelled", name, str(error)[:MESSAGE_CHARACTERS])
+        return Failure("cancelled", name, _text(error))
     if OURS.get(name) is type(error):
         fields = [plain_details(getattr(error, field.name)) for field in attrs.fields(type(error))]
-        return Failure("failed", f"actorflow.{name}", str(error)[:MESSAGE_CHARACTERS], fields)
-    details = plain_details(getattr(error, "details", None))
-    return Failure("failed", name, str(error)[:MESSAGE_CHARACTERS], details)
+        return Failure("failed", f"actorflow.{name}", _text(error), fields)
+    try:
+        details = plain_details(getattr(error, "details", None))
+    except Exception:  # noqa: BLE001 - a property of the author's that raises
+        details = None
+    return Failure("failed", name, _text(error), details)
+
+
+def _text(thing: object) -> str:
+    """The text of anything; of an error whose own text fails, too, for every failure has to be recorded."""
+    try:
+        text = thing if isinstance(thing, str) else str(thing)
+    except Exception as problem:  # noqa: BLE001 - whatever its __str__ does
+        text = f"<no text: {type(problem).__name__}>"
+    return text[:MESSAGE_CHARACTERS].encode(errors="replace").decode()
 
 
 def plain_details(details: Any) -> Any:
-    """Details as plain data; what is not plain is kept as its text."""
+    """Details as plain data; what is not plain, or too much, is kept as its text."""
     if isinstance(details, tuple):
-        details = list(details)
+        details = list(cast("tuple[Any, ...]", details))
     try:
-        pack(details)
+        small = len(pack(details)) <= DETAILS_BYTES
     except WrongArgument:
-        return repr(details)
-    return details
+        small = False
+    return details if small else _text(_Shown(details))
+
+
+class _Shown:
+    """Something whose text is its representation."""
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing
+
+    def __str__(self) -> str:
+        return repr(self.thing)
 
 
 def failure(body: bytes) -> Failure:
@@ -78,13 +101,14 @@ def failure(body: bytes) -> Failure:
             raise DecodeError("failure", "it does not have the expected form")
 
 
-def error_of(body: bytes, where: str) -> BaseException:
+def error_of(body: bytes, where: str) -> Exception:
     """The error that the caller of ``where`` gets."""
     how, type_, message, details = failure(body)
     if how == "refused":
         return Refused(message, details)
     if how == "cancelled":
-        return Cancelled(message or f"{where} was cancelled")
+        # Not a Cancelled: that is the state of a scope, and the caller's own scope is not cancelled.
+        return HandlerFailed(where, "Cancelled", message or "it was cancelled")
     ours = OURS.get(type_.removeprefix("actorflow."))
     if ours is not None and type_.startswith("actorflow."):
         fields = [tuple(value) if isinstance(value, list) else value for value in details]

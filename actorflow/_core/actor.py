@@ -10,7 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from actorflow.errors import ActorflowError, FaultError, LimitExceeded, NotAwaited, NotInHandler
+from actorflow.errors import (
+    ActorflowError,
+    AlreadyStarted,
+    HistoryFull,
+    LimitExceeded,
+    NotAwaited,
+    NotInHandler,
+)
 
 from .facts import (
     ARM,
@@ -22,7 +29,6 @@ from .facts import (
     WITHDRAW,
     Address,
     Arm,
-    Ask,
     Await,
     CloseChild,
     Disarm,
@@ -30,7 +36,6 @@ from .facts import (
     Input,
     Instant,
     Ref,
-    Schedule,
     Send,
     Sender,
     Sleep,
@@ -38,99 +43,15 @@ from .facts import (
     Withdraw,
 )
 from .phases import VACANT
-from .tasks import Future, Scope, Task
+from .pending import Open, Pending, Promise, Reading, Unresolved, Watch, woken
+from .tasks import Scope, Task
 
 if TYPE_CHECKING:
     from .once import Ids
+    from .snapshot import Base
     from .spec import Handler, Spec
 
-__all__ = ["Actor", "Arming", "Child", "Open", "Parked", "Pending", "Watch"]
-
-Unresolved = Schedule | Sleep | Await | Ask | StartChild
-"""Effects that resolve later."""
-Reading = Callable[[str, bytes], tuple[Any, BaseException | None]]
-"""Turns how an effect ended into what its waiter gets: a value or an error."""
-
-
-class Open:
-    """A handler that has started and not ended."""
-
-    __slots__ = ("fresh", "handler", "input", "patches", "pending", "scope", "seq", "since")
-
-    def __init__(self, seq: int, input_: Input, handler: Handler, scope: Scope, since: Instant) -> None:
-        self.seq = seq
-        self.input = input_
-        self.handler = handler
-        self.scope = scope
-        self.since = since
-        self.fresh = True
-        """Started in the turn under way: a failure now leaves no trace."""
-        self.pending: dict[Ref, Pending] = {}
-        self.patches: dict[str, bool] = {}
-
-
-class Pending(Future):
-    """An effect that will be resolved by an input."""
-
-    __slots__ = ("effect", "open", "patient", "read", "ref", "shares", "withdrawn")
-
-    def __init__(self, open_: Open, ref: Ref, effect: Unresolved, read: Reading, *, patient: bool) -> None:
-        super().__init__()
-        self.open = open_
-        self.ref = ref
-        self.effect = effect
-        self.read = read
-        self.patient = patient
-        """When cancelled, wait for the end all the same: a running activity is not left behind."""
-        self.withdrawn = False
-        self.shares: Watch | None = None
-        """The condition whose time-out this is."""
-
-    def resolve(self, actor: Actor, how: str, body: bytes) -> None:
-        """The world has answered."""
-        actor.forget(self)
-        value, error = self.read(how, body)
-        if isinstance(error, FaultError):
-            actor.fault = error
-        if self.shares is not None:
-            self.shares.time_out(actor)
-        self.settle(actor, value, error)
-
-    def abandon(self, actor: Actor) -> None:
-        actor.withdraw(self)
-        if not self.patient:
-            actor.forget(self)
-            super().abandon(actor)
-
-    def interrupt(self, actor: Actor, error: BaseException) -> None:
-        actor.withdraw(self)
-        actor.forget(self)
-        super().interrupt(actor, error)
-
-
-class Watch(Future):
-    """A condition on the state that a task waits for."""
-
-    __slots__ = ("alarm", "predicate")
-
-    def __init__(self, predicate: Callable[[], bool]) -> None:
-        super().__init__()
-        self.predicate = predicate
-        self.alarm: Pending | None = None
-
-    def settle(self, actor: Actor, value: Any, error: BaseException | None) -> None:
-        if not self.done:
-            actor.watches.pop(self, None)
-            alarm, self.alarm = self.alarm, None
-            if alarm is not None:
-                actor.withdraw(alarm)
-                actor.forget(alarm)
-        super().settle(actor, value, error)
-
-    def time_out(self, actor: Actor) -> None:
-        self.alarm = None
-        self.settle(actor, None, TimeoutError("the condition did not come true in time"))
-
+__all__ = ["Actor", "Arming", "Child", "Parked"]
 
 class Arming:
     """A named timer that is armed."""
@@ -154,7 +75,7 @@ class Child:
         self.policy = policy
         self.told = told
         """How it was told to close, if it was."""
-        self.pending: Pending | None = None
+        self.pending: Promise | None = None
         """Who could still await its result: the handler that started it, while that is open."""
 
 
@@ -179,7 +100,9 @@ class Actor:
         "alarm",
         "alarm_due",
         "answers",
+        "aliases",
         "base",
+        "broken",
         "born",
         "chances",
         "child_refs",
@@ -187,6 +110,7 @@ class Actor:
         "close_due",
         "code",
         "continue_wanted",
+        "digest_at",
         "effects",
         "ending",
         "failure",
@@ -201,6 +125,7 @@ class Actor:
         "mailbox",
         "main",
         "main_due",
+        "new_run",
         "marks",
         "newborn",
         "nonce",
@@ -235,6 +160,8 @@ class Actor:
         "touched",
         "turn",
         "unawaited",
+        "undigested",
+        "unstorable",
         "watches",
     )
 
@@ -249,11 +176,17 @@ class Actor:
         """In replay, the marks that the turn under way was recorded with."""
         self.guard: Callable[[str], Callable[[], None]] | None = None
         """Strict mode's watch over a running handler: entered with its name, left by what it returns."""
+        self.aliases: dict[str, str] = {}
+        """Names of activities and of others' handlers that went by another name before."""
+        self.broken: BaseException | None = None
+        """Why this actor could not be made whole again; it takes nothing any more."""
+        self.unstorable: ActorflowError | None = None
+        """Why no base could be taken: the state holds something that cannot be stored."""
         self.tail: list[bytes] = []
         """The records since the base, for undoing."""
         self.tail_bytes = 0
-        self.base: bytes = b""
-        """The last snapshot: what a failed turn goes back to; empty before the first."""
+        self.base: Base | None = None
+        """What a failed turn goes back to; none before the first quiet moment that was kept."""
         self.vacate()
 
     def vacate(self) -> None:
@@ -289,6 +222,12 @@ class Actor:
         """While closing: children are terminated, not asked."""
         self.run_records = 0
         self.run_bytes = 0
+        self.new_run = True
+        """Nothing but its own beginning is in this run yet."""
+        self.undigested = 0
+        """Bytes of records since the last that has a digest."""
+        self.digest_at = 0
+        """How many of them call for the next."""
         self.calm()
 
     def calm(self) -> None:
@@ -360,17 +299,34 @@ class Actor:
 
     def expect(self, effect: Unresolved, read: Reading, *, patient: bool = False) -> Pending:
         """Ask for something that resolves later, on behalf of the handler that runs."""
-        open_ = self._waiter()
-        if len(self.pending) >= self.spec.limits.pending_effects:
-            allowed = self.spec.limits.pending_effects
-            raise LimitExceeded(str(self), "too much is pending", "pending_effects", allowed)
+        open_ = self.waiter()
+        self._has_room(open_)
         ref = self.emit(effect)
         pending = Pending(open_, ref, effect, read, patient=patient)
         self.pending[ref] = pending
         open_.pending[ref] = pending
         return pending
 
-    def _waiter(self) -> Open:
+    def promise(self, effect: Await, form: Any) -> Promise:
+        """Ask for an answer from outside."""
+        open_ = self.waiter()
+        self._has_room(open_)
+        promise = Promise(open_, self.emit(effect), effect, form)
+        self.pending[promise.ref] = promise
+        open_.pending[promise.ref] = promise
+        return promise
+
+    def _has_room(self, open_: Open) -> None:
+        limits = self.spec.limits
+        if len(self.pending) >= limits.pending_effects:
+            raise LimitExceeded(str(self), "too much is pending", "pending_effects", limits.pending_effects)
+        if self.run_records >= 2 * limits.run_records:
+            # Messages are refused at half of this, so that what is open has room to come to its end.
+            what = "its run is too long to ask for more"
+            raise HistoryFull(str(self), what, "run_records", limits.run_records, (open_.handler.where,))
+
+    def waiter(self) -> Open:
+        """The handler on whose behalf something is awaited."""
         open_ = self.opener
         if open_ is None:
             assert self.starting is not None, "somebody calls"
@@ -408,16 +364,23 @@ class Actor:
         self.watches[watch] = None
         return watch
 
+    def fits(self, body: bytes, what: str) -> None:
+        """See that a payload is within its bound."""
+        limit = self.spec.limits.payload_bytes
+        if len(body) > limit:
+            raise LimitExceeded(str(self), f"{len(body)} bytes for {what}", "payload_bytes", limit)
+
     def send(self, entity: str, key: str, name: str, body: bytes, id_: str | None) -> None:
         self.emit(Send(SEND, entity, key, name, body, id_))
 
     def sleep(self, due: Instant) -> Pending:
-        return self.expect(Sleep(SLEEP, due), _woken)
+        return self.expect(Sleep(SLEEP, due), woken)
 
     # -- timers and children ---------------------------------------------------------------------------
 
     def arm(self, name: str, body: bytes, due: Instant) -> None:
         timers = self.timers
+        self.fits(body, "the arguments of a timer")
         if len(timers) >= self.spec.limits.timers and (name, body) not in timers:
             raise LimitExceeded(str(self), "too many timers are armed", "timers", self.spec.limits.timers)
         timers[name, body] = Arming(self.emit(Arm(ARM, name, body, due)), due)
@@ -426,9 +389,10 @@ class Actor:
         if self.timers.pop((name, body), None) is not None:
             self.emit(Disarm(DISARM, name, body))
 
-    def start_child(self, entity: str, key: str, body: bytes, policy: str, read: Reading) -> Child:
+    def start_child(self, entity: str, key: str, body: bytes, policy: str) -> Child:
         if (entity, key) in self.children:
-            raise ActorflowError(f"{self} has a child {entity} {key!r} already")
+            raise AlreadyStarted(f"child {entity} {key!r} of {self}", "running")
+        self.fits(body, "the initial state of a child")
         if len(self.children) >= self.spec.limits.children:
             raise LimitExceeded(str(self), "too many children are alive", "children", self.spec.limits.children)
         effect = StartChild(START_CHILD, entity, key, body, policy)
@@ -438,8 +402,7 @@ class Actor:
         # Not in the pending table: a child belongs to the life, only the wish for its result to a handler.
         open_ = self.opener
         if open_ is not None:
-            child.pending = Pending(open_, ref, effect, read, patient=False)
-            child.pending.withdrawn = True
+            child.pending = Promise(open_, ref, effect, None)
         return child
 
     def close_child(self, address: Address, how: str) -> None:
@@ -448,6 +411,3 @@ class Actor:
             child.told = how
             self.emit(CloseChild(CLOSE_CHILD, *address, how))
 
-
-def _woken(how: str, body: bytes) -> tuple[None, None]:  # noqa: ARG001 - however it ended, it is over
-    return None, None

@@ -23,6 +23,8 @@ TERMINATE_CHILD = "terminate"
 ABANDON = "abandon"
 POLICIES = frozenset({CANCEL_CHILD, TERMINATE_CHILD, ABANDON})
 
+SLICE = 500
+"""Messages and children seen to in one turn.  No setting: it shapes what a turn asks for, for ever."""
 NOT_RUN = "not run"
 """How an update ended that still waited when the life was over."""
 
@@ -30,7 +32,7 @@ NOT_RUN = "not run"
 def close_slice(actor: Actor) -> None:
     """Do a bounded part of closing; ``close_due`` says whether more can be done at once."""
     assert not actor.open, "handlers end before the life does"
-    budget = actor.spec.limits.close_slice
+    budget = SLICE
     budget -= _empty_mailbox(actor, budget)
     budget -= _tell_children(actor, budget)
     actor.close_due = budget == 0

@@ -268,6 +268,8 @@ ENGINE: Final = "engine"
 """The version of this core that opened the run."""
 NONCE: Final = "nonce"
 """The random bytes that a life is born with."""
+STOPPED: Final = "stopped"
+"""The parked message holds the mailbox."""
 ERROR: Final = "error"
 """Why a message was parked or refused."""
 

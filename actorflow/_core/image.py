@@ -33,9 +33,11 @@ def image(actor: Actor) -> dict[str, Any]:
         "stopped": actor.stopped,
         "last_failure": actor.last_failure,
         "course": (actor.main_due, actor.continue_wanted, actor.close_due, actor.harsh, actor.alarm),
+        "code": actor.code,
+        "run_began": actor.new_run,
         "run_size": (actor.run_records, actor.run_bytes),
         "open": [
-            (one.seq, one.handler.name, sorted(one.pending), one.patches) for one in actor.open.values()
+            (one.seq, one.handler.name, sorted(one.pending), dict(one.patches), one.old) for one in actor.open.values()
         ],
         "holder": None if actor.holder is None else actor.holder.seq,
         "main": None if actor.main is None else actor.main.seq,

@@ -61,12 +61,15 @@ class Ids:
         """Whether a new id would be one too many, after those beyond the window are let go."""
         if self.bytes < self.bytes_max:
             return False
-        for id_, known in list(self._known.items()):
+        over: list[str] = []
+        for id_, known in self._known.items():
             # In the order of their answers, but one still outstanding holds its old place.
             if known.how is None:
                 continue
             if known.at + self.window > now:
                 break
+            over.append(id_)
+        for id_ in over:
             self.release(id_)
         return self.bytes >= self.bytes_max
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from actorflow.errors import Stuck
+from actorflow.errors import HistoryFull, Stuck
 
-from .actor import Actor, Unresolved, Watch
+from .actor import Actor
+from .pending import Pending, Subscription, Unresolved, Watch
 from .facts import ASK, SLEEP, Address, Instant, Ref
 
-__all__ = ["Armed", "Outstanding", "Waits", "Waking", "outstanding", "stuck", "wakes_at"]
+__all__ = ["Armed", "Outstanding", "Waits", "Waking", "asks", "crowded", "outstanding", "stuck", "wakes_at"]
 
 
 class Waking(NamedTuple):
@@ -76,7 +77,9 @@ def stuck(actor: Actor) -> Stuck | None:
     if any(open_ is not holder and open_ is not actor.main for open_ in actor.open.values()):
         return None
     waits = [task.waiting for task in actor.tasks if task.open is holder]
-    if holder.pending or not any(isinstance(wait, Watch) for wait in waits):
+    if any(isinstance(wait, Pending | Subscription) or (isinstance(wait, Watch) and wait.alarm) for wait in waits):
+        return None  # an answer or an alarm will move it
+    if not any(isinstance(wait, Watch) for wait in waits):
         return None
     return Stuck(str(actor), holder.handler.where, len(actor.mailbox))
 
@@ -114,6 +117,16 @@ class Waits:
             edges.pop(ref, None)
             if not edges:
                 del self._edges[asker]
+
+
+def crowded(actor: Actor) -> HistoryFull | None:
+    """The warning of a run that open handlers keep from closing and that has come half way to its bound."""
+    limits = actor.spec.limits
+    if not actor.open or (2 * actor.run_records < limits.run_records and 2 * actor.run_bytes < limits.run_bytes):
+        return None
+    holders = tuple(open_.handler.where for open_ in actor.open.values())
+    what = f"its run has {actor.run_records} records and {actor.run_bytes} bytes"
+    return HistoryFull(str(actor), what, "run_records", limits.run_records, holders)
 
 
 def asks(actor: Actor) -> Iterable[tuple[Ref, Address]]:

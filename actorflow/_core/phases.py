@@ -12,8 +12,10 @@ RUNNING: Final = 1
 CLOSING: Final = 2
 """The life is ending: open handlers finish, children are being closed; nothing new is admitted."""
 CLOSED: Final = 3
+BROKEN: Final = 4
+"""It could not be made whole from its own records: set aside with a report, for somebody to look at."""
 
-PHASES: Final = {VACANT: "vacant", RUNNING: "running", CLOSING: "closing", CLOSED: "closed"}
+PHASES: Final = {VACANT: "vacant", RUNNING: "running", CLOSING: "closing", CLOSED: "closed", BROKEN: "broken"}
 
 ADMIT: Final = "admit"
 BEGIN: Final = "begin"
@@ -68,6 +70,7 @@ ADMISSION: Final[dict[int, dict[int, str]]] = {
         RETRY: REFUSE,
         DROP: ADMIT,
     },
+    BROKEN: dict.fromkeys((SIGNAL, UPDATE, START, FIRE, RESOLVE, CANCEL, TERMINATE, RETRY, DROP), REFUSE),
 }
 
 COMPLETED: Final = "completed"

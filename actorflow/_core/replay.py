@@ -7,17 +7,53 @@ the code that replays, so that mending a bug is not a divergence by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from actorflow.errors import DecodeError, Divergence, FaultError, UnknownHandler
 
 from . import facts
 from .actor import Actor
-from .facts import ADMITTED, CODE, DIGEST, EFFECTS, ENDED, ERROR, MARKS, NONCE, PARKED, REFUSED, STALE, Input, Record
+from .facts import (
+    ADMITTED,
+    ARM,
+    ASK,
+    CODE,
+    CLOSE_CHILD,
+    CLOSED,
+    DIGEST,
+    DISARM,
+    EFFECTS,
+    ENDED,
+    ENGINE,
+    ENGINE_VERSION,
+    ERROR,
+    MARKS,
+    NONCE,
+    OK,
+    PARKED,
+    REFUSED,
+    SCHEDULE,
+    SEND,
+    STALE,
+    START_CHILD,
+    STOPPED,
+    WITHDRAW,
+    Arm,
+    Effect,
+    Ended,
+    Input,
+    Record,
+    Sleep,
+)
+from .closing import NOT_RUN
 from .once import Ids
 from .quiet import can_continue, silence
-from .snapshot import keep, restore
-from .turn import perform, set_aside, take
+from .phases import BROKEN
+from .snapshot import go_back, keep
+from .turn import perform, set_aside, stable, take
+
+if TYPE_CHECKING:
+    from .pending import Unresolved
 
 __all__ = ["rebuild", "replay"]
 
@@ -33,6 +69,15 @@ def replay(actor: Actor, records: Iterable[bytes]) -> None:
 
 def rebuild(actor: Actor) -> None:
     """Undo: go back to the base and come forward by the tail, as if the turn under way had never been."""
+    try:
+        _rebuild(actor)
+    except BaseException as error:
+        actor.phase = BROKEN
+        actor.broken = error
+        raise
+
+
+def _rebuild(actor: Actor) -> None:
     silence(actor)
     tail, ids = actor.tail, actor.ids
     actor.tail, actor.tail_bytes = [], 0
@@ -40,7 +85,7 @@ def rebuild(actor: Actor) -> None:
     actor.ids = Ids(ids.window, ids.bytes_max)
     guard, actor.guard = actor.guard, None
     try:
-        restore(actor, actor.base)
+        go_back(actor)
         replay(actor, tail)
     finally:
         actor.ids = ids
@@ -58,6 +103,12 @@ def _replay(actor: Actor, record: Record, data: bytes) -> None:
         keep(actor, seq, input_, data)
         return
     actor.code = extra.get(CODE, actor.code)
+    if extra.get(ENGINE, 0) > ENGINE_VERSION:
+        raise DecodeError(
+            f"journal of {actor}",
+            f"message {seq} was run by engine {extra[ENGINE]}; this release has {ENGINE_VERSION}",
+            "open it with the release that wrote it, or a later one",
+        )
     if NONCE in extra and not actor.life:
         actor.seed = extra[NONCE]
     message = input_ if input_ is not None else _next(actor, seq)
@@ -65,7 +116,7 @@ def _replay(actor: Actor, record: Record, data: bytes) -> None:
         raise Divergence(str(actor), seq, "-", "what is open", "nothing", ", ".join(_holders(actor)))
     if outcome in (PARKED, REFUSED, STALE):
         # Recorded as having left no trace: it is not run again, also when its bug is mended by now.
-        set_aside(actor, seq, message, outcome, extra.get(ERROR, b""), now)
+        set_aside(actor, seq, message, outcome, extra.get(ERROR, b""), now, stops=STOPPED in extra)
     else:
         _run(actor, seq, message, now, outcome, frozenset(extra.get(MARKS, ())))
     _compare(actor, record, message, extra)
@@ -120,11 +171,14 @@ def _compare(actor: Actor, record: Record, input_: Input, extra: dict[str, Any])
         for position in range(max(len(produced), len(recorded))):
             was = recorded[position] if position < len(recorded) else None
             does = produced[position] if position < len(produced) else None
-            if was != does and not (not same_code and _only_the_answer(was, does)):
+            if was == does:
+                continue
+            if was is None or does is None or not _alike(actor, was, does, same_code=same_code):
                 what = f"effect {position}"
                 raise Divergence(
                     str(actor), record.seq, _who(actor, input_), what, show(actor, was), show(actor, does)
                 )
+            _adopt(actor, record.seq, position, was)
     if same_code and DIGEST in extra:
         digest = b"" if actor.state is None else actor.spec.codec.digest(actor.spec.dump(actor.state))
         if digest != extra[DIGEST]:
@@ -139,9 +193,61 @@ def _compare(actor: Actor, record: Record, input_: Input, extra: dict[str, Any])
             )
 
 
-def _only_the_answer(was: Any, does: Any) -> bool:
-    """Whether the two are the end of the same handler in the same way, with another answer."""
-    return was is not None and does is not None and was[0] == does[0] == ENDED and was[:3] == does[:3]
+def _alike(actor: Actor, was: Effect, does: Effect, *, same_code: bool) -> bool:
+    """Whether two effects that differ are the same thing asked for, said by other code.
+
+    Of a failure the text does not count, even under the same code: it may hold an address.
+    """
+    if was[0] != does[0]:
+        return False
+    if isinstance(was, Ended) and isinstance(does, Ended):
+        answered = was.outcome == OK and same_code
+        return was[:3] == does[:3] and was.sender == does.sender and not answered
+    if same_code:
+        return False
+    names = IDENTITY.get(was[0], ())
+    return all(
+        _name(actor, was, name) == _name(actor, does, name) if name == "name" else getattr(was, name) == getattr(does, name)
+        for name in names
+    )
+
+
+IDENTITY = {
+    SCHEDULE: ("name",),
+    ASK: ("entity", "key", "name", "id"),
+    SEND: ("entity", "key", "name", "id"),
+    START_CHILD: ("entity", "key", "policy"),
+    ARM: ("name", "body"),
+    DISARM: ("name", "body"),
+    WITHDRAW: ("seq", "position"),
+    CLOSE_CHILD: ("entity", "key", "how"),
+    CLOSED: ("status", "parent"),
+}
+"""What makes an effect the same one under changed code; its arguments and times are what was recorded."""
+
+
+def _name(actor: Actor, effect: Any, field: str) -> str:
+    """The present name of what an effect is addressed to."""
+    name: str = getattr(effect, field)
+    if effect[0] in (ARM, DISARM):
+        handler = actor.spec.handlers.get(name)
+        return name if handler is None else handler.name
+    return actor.aliases.get(name, name)
+
+
+def _adopt(actor: Actor, seq: int, position: int, was: Effect) -> None:
+    """What is in force is what was recorded: it is what the world was asked for."""
+    actor.effects[position] = was
+    ref = seq, position
+    pending = actor.pending.get(ref)
+    if pending is not None:
+        pending.effect = cast("Unresolved", was)
+    if isinstance(was, Arm):
+        for arming in actor.timers.values():
+            if arming.ref == ref:
+                arming.due = was.due
+    if isinstance(was, Sleep) and actor.alarm == ref:
+        actor.alarm_due = was.due
 
 
 def show(actor: Actor, effect: Any) -> str:
@@ -179,6 +285,7 @@ def admit(actor: Actor, seq: int, input_: Input, now: int) -> None:
     """Let a message wait."""
     actor.now = now
     if input_.kind == facts.FIRE:
+        input_ = stable(actor, input_)
         actor.timers[input_.name, input_.body].fired = True
     if input_.kind == facts.RETRY and input_.ref is not None and input_.ref[0] == actor.stopped:
         actor.mailbox.appendleft((seq, input_))  # what holds the mailbox does not wait behind it
@@ -192,16 +299,19 @@ def remember_id(actor: Actor, seq: int, input_: Input, now: int) -> None:
     """The id belongs to this message from here; a signal's is answered by being accepted."""
     assert input_.id is not None, "the caller has looked"
     actor.ids.admit(input_.id, seq, input_, actor.spec.codec.digest(input_.body))
-    if input_.kind == facts.SIGNAL:
+    if input_.kind != facts.UPDATE:
         actor.ids.answer(input_.id, seq, facts.OK, b"", now)
 
 
 def take_answers(actor: Actor, seq: int, input_: Input, outcome: int, now: int, *, fresh: bool) -> None:
     """What the turn means for once-ids, now that it stands."""
-    if input_.id is not None and input_.kind in (facts.SIGNAL, facts.UPDATE):
+    if input_.id is not None:
         if outcome == REFUSED:
             actor.ids.release(input_.id, seq)
         elif fresh:
             remember_id(actor, seq, input_, now)
     for id_, first, how, body in actor.answers:
-        actor.ids.answer(id_, first, how, body, now)
+        if how == NOT_RUN:
+            actor.ids.release(id_, first)
+        else:
+            actor.ids.answer(id_, first, how, body, now)

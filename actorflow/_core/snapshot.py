@@ -7,31 +7,49 @@ It cannot be taken while a handler is open, for a suspended coroutine cannot be 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
-from actorflow.errors import DecodeError
+from actorflow.errors import ActorflowError, DecodeError
 
 from . import phases
 from .actor import Actor, Arming, Child, Parked
-from .facts import ENGINE_VERSION, Input
+from .facts import CONTINUE, ENGINE_VERSION, MAIN, Input
 from .quiet import quiet
 
-__all__ = ["BASE_BYTES_MIN", "keep", "refresh_base", "restore", "snapshot"]
+__all__ = ["BASE_BYTES_MIN", "Base", "go_back", "keep", "refresh_base", "restore", "snapshot"]
 
 FORMAT = 1
+BEGINNINGS = frozenset({CONTINUE, MAIN})
 BASE_BYTES_MIN = 4096
 """The tail may grow to this before a new base is worth a dump, however small the state is."""
 
 
+class Base(NamedTuple):
+    """What undo begins from: a snapshot in memory.
+
+    No handler can touch the mailbox or what is parked, so these are kept as they are and cost nothing to keep.
+    """
+
+    data: bytes
+    mailbox: tuple[tuple[int, Input], ...]
+    parked: dict[int, Parked]
+
+
 def snapshot(actor: Actor) -> bytes:
     """Write down a quiet actor."""
+    parked = [(seq, p.input, p.error, p.now, p.first) for seq, p in actor.parked.items()]
+    return actor.spec.codec.pack((_core_of(actor), list(actor.mailbox), parked))
+
+
+def _core_of(actor: Actor) -> bytes:
+    """All but the mailbox and what is parked."""
     assert quiet(actor), "a snapshot is of a quiet actor"
     spec = actor.spec
     return spec.codec.pack(
         (
             FORMAT,
             ENGINE_VERSION,
-            spec.fingerprint,
+            actor.code,
             actor.phase,
             actor.status,
             actor.result,
@@ -43,17 +61,16 @@ def snapshot(actor: Actor) -> bytes:
             actor.born,
             actor.parent,
             None if actor.state is None else spec.dump(actor.state),
-            list(actor.mailbox),
             [(*key, *arming.ref, arming.due, arming.fired) for key, arming in actor.timers.items()],
             [(*address, *child.ref, child.policy, child.told) for address, child in actor.children.items()],
-            [(seq, p.input, p.error, p.now, p.first) for seq, p in actor.parked.items()],
             actor.stopped,
             actor.last_failure,
-            (actor.main_due, actor.continue_wanted, actor.close_due, actor.harsh),
+            (actor.main_due, actor.continue_wanted, actor.close_due, actor.harsh, actor.new_run),
             actor.alarm,
             actor.alarm_due,
             actor.run_records,
             actor.run_bytes,
+            (actor.undigested, actor.digest_at),
         )
     )
 
@@ -61,19 +78,36 @@ def snapshot(actor: Actor) -> bytes:
 def restore(actor: Actor, data: bytes) -> None:
     """Make the actor what the snapshot says; empty bytes say that it is vacant."""
     actor.vacate()
+    actor.base = None
+    actor.tail, actor.tail_bytes = [], 0
     if not data:
         return
+    unpack = actor.spec.codec.unpack
     try:
-        _restore(actor, actor.spec.codec.unpack(data))
+        core, mailbox, parked = unpack(data)
+        _restore(actor, unpack(core))
+        actor.mailbox = deque((seq, _input(input_)) for seq, input_ in mailbox)
+        for seq, input_, error, now, first in parked:
+            actor.parked[seq] = Parked(_input(input_), error, now, first)
+        actor.base = Base(core, tuple(actor.mailbox), dict(actor.parked))
     except DecodeError:
         raise
     except (TypeError, ValueError, IndexError, KeyError) as error:
         raise DecodeError(f"snapshot of {actor}", f"it does not have the expected form: {error}") from error
 
 
+def go_back(actor: Actor) -> None:
+    """Become what the base says."""
+    actor.vacate()
+    if actor.base is not None:
+        _restore(actor, actor.spec.codec.unpack(actor.base.data))
+        actor.mailbox.extend(actor.base.mailbox)
+        actor.parked.update(actor.base.parked)
+
+
 def _restore(actor: Actor, plain: Any) -> None:
     spec = actor.spec
-    version, engine, _code, *rest = plain
+    version, engine, actor.code, *rest = plain
     if version != FORMAT or engine > ENGINE_VERSION:
         raise DecodeError(
             f"snapshot of {actor}",
@@ -92,30 +126,28 @@ def _restore(actor: Actor, plain: Any) -> None:
         actor.born,
         parent,
         state,
-        mailbox,
         timers,
         children,
-        parked,
         actor.stopped,
         failure,
-        (actor.main_due, actor.continue_wanted, actor.close_due, actor.harsh),
+        (actor.main_due, actor.continue_wanted, actor.close_due, actor.harsh, actor.new_run),
         alarm,
         actor.alarm_due,
         actor.run_records,
         actor.run_bytes,
+        (actor.undigested, actor.digest_at),
     ) = rest
     if actor.phase not in phases.PHASES:
         raise ValueError(f"there is no phase {actor.phase}")
     actor.parent = None if parent is None else tuple(parent)
     actor.state = None if state is None else spec.load(state)
-    actor.mailbox = deque((seq, _input(input_)) for seq, input_ in mailbox)
     for name, body, seq, position, due, fired in timers:
-        actor.timers[name, body] = Arming((seq, position), due, fired=fired)
+        handler = spec.handlers.get(name)
+        stable = name if handler is None else handler.name
+        actor.timers[stable, body] = Arming((seq, position), due, fired=fired)
     for entity, key, seq, position, policy, told in children:
         actor.children[entity, key] = Child((seq, position), policy, told)
         actor.child_refs[seq, position] = entity, key
-    for seq, input_, error, now, first in parked:
-        actor.parked[seq] = Parked(_input(input_), error, now, first)
     actor.last_failure = None if failure is None else tuple(failure)
     actor.alarm = None if alarm is None else tuple(alarm)
 
@@ -141,15 +173,26 @@ def keep(actor: Actor, seq: int, input_: Input | None, data: bytes) -> None:
     size = len(data)
     actor.tail_bytes += size
     actor.run_bytes += size
+    actor.undigested += size
     actor.run_records += 1
+    if actor.new_run and (input_ is None or input_.kind not in BEGINNINGS):
+        actor.new_run = False
     # Measured: a dump costs about as much per byte as packing records does, so one whenever the tail has
     # grown to the size of the base adds a few percent, and bounds an undo by reading the base twice.
-    if actor.tail_bytes > BASE_BYTES_MIN and actor.tail_bytes > len(actor.base) and quiet(actor):
-        refresh_base(actor)
+    if actor.tail_bytes > BASE_BYTES_MIN and not actor.open:
+        if actor.base is None or actor.tail_bytes > len(actor.base.data):
+            refresh_base(actor)
 
 
 def refresh_base(actor: Actor) -> None:
     """Let undo begin from here."""
-    actor.base = snapshot(actor)
+    try:
+        data = _core_of(actor)
+    except ActorflowError as error:
+        # The records stand, and replay from the older base gives this state; but nothing can write it down.
+        actor.unstorable = error
+        return
+    actor.unstorable = None
+    actor.base = Base(data, tuple(actor.mailbox), dict(actor.parked))
     actor.tail.clear()
     actor.tail_bytes = 0

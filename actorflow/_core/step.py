@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from actorflow.errors import (
     ActorCompleted,
+    ActorflowError,
     AlreadyStarted,
     FaultError,
     HistoryFull,
@@ -20,6 +21,7 @@ from actorflow.errors import (
     Refused,
     UnknownHandler,
     UsageError,
+    WriteInReading,
 )
 
 from . import facts, phases
@@ -46,18 +48,20 @@ from .facts import (
     SIGNAL,
     STALE,
     START,
+    STOPPED,
     UPDATE,
     Effect,
     Input,
     Instant,
 )
 from .phases import ADMISSION, ADMIT, BEGIN, IGNORE
-from .quiet import can_continue, quiet
+from .faithful import see_faithful
+from .quiet import due_to_continue
 from .outstanding import wakes_at
 from .replay import admit, awaited, rebuild, remember_id, take_answers
 from .snapshot import keep, refresh_base
 from .spec import Handler
-from .turn import how_failed, perform, set_aside, start, take
+from .turn import holds_mailbox, how_failed, perform, set_aside, stable, start, take
 
 __all__ = ["ACKNOWLEDGE", "ANSWER", "IGNORED", "JOIN", "Turn", "advance", "ask", "step"]
 
@@ -69,6 +73,12 @@ JOIN: Final = "join"
 """Answer as the earlier message ``seq`` is answered."""
 IGNORED: Final = "ignore"
 """It came too late or twice."""
+
+
+UNDO_RECORDS: Final = 16
+"""A failure that had to replay more than this takes a new base."""
+DIGEST_RATIO: Final = 4
+DIGEST_BYTES_MIN: Final = 4096
 
 
 class Turn(NamedTuple):
@@ -92,9 +102,12 @@ def step(actor: Actor, input_: Input, now: Instant) -> Turn:
     kind = input_.kind
     verdict = ADMISSION[actor.phase][kind]
     if kind <= UPDATE:
+        if kind == SIGNAL and input_.sender is not None:
+            return _sent(actor, input_, now, verdict)
         return _message(actor, input_, now, verdict)
     if verdict is IGNORE:
         return NOTHING
+    _is_whole(actor)
     if kind == START:
         return _begin(actor, input_, now, verdict)
     if verdict is not ADMIT and verdict is not BEGIN:
@@ -115,15 +128,16 @@ def advance(actor: Actor, now: Instant) -> Turn | None:
         return _plain(actor, Input(facts.CLOSE), now)
     if actor.phase != phases.RUNNING:
         return None
-    wanted = actor.continue_wanted or actor.run_records >= actor.spec.limits.continue_records
-    if wanted and can_continue(actor):
+    if due_to_continue(actor):
         turn = _plain(actor, Input(CONTINUE), now)
         refresh_base(actor)
         return turn
     if actor.holder is not None:
         return None
     if actor.main_due:
-        return _handled(actor, actor.seq + 1, Input(MAIN, "main"), now, waited=False)
+        main = actor.spec.main
+        assert main is not None, "whoever set main_due has seen it"
+        return _handled(actor, actor.seq + 1, Input(MAIN, main.name, main.encode((), {})), now, waited=False)
     if not actor.mailbox:
         return None
     seq, input_ = actor.mailbox[0]
@@ -149,6 +163,7 @@ def _message(actor: Actor, input_: Input, now: Instant, verdict: str) -> Turn:
         if known is not None:
             return known
     if verdict is not ADMIT:
+        _is_whole(actor)
         if verdict is not BEGIN:
             raise ActorCompleted(str(actor), actor.status)
         _may_begin(actor)
@@ -156,16 +171,33 @@ def _message(actor: Actor, input_: Input, now: Instant, verdict: str) -> Turn:
         refusal = _validate(actor, input_, handler, now)
         if refusal is not None:
             return refusal
-    if actor.open:
+    if (actor.open or actor.unstorable is not None) and input_.sender is None:
         _has_room(actor)
     if not handler.interleave and (actor.holder is not None or actor.mailbox or actor.stopped is not None):
         return _wait(actor, input_, now)
     seq = actor.seq + 1
     try:
         outcome = start(actor, seq, input_, handler, now)
+        record = _record(actor, seq, input_, outcome, None)
     except BaseException as error:  # noqa: BLE001 - every way to fail is decided in one place
         return _failed(actor, seq, input_, now, error, waited=False)
-    return _stands(actor, seq, input_, now, outcome, waited=False)
+    return _stands(actor, seq, input_, outcome, record, waited=False)
+
+
+def _sent(actor: Actor, input_: Input, now: Instant, verdict: str) -> Turn:
+    """A signal from another actor: its sender is past, so what cannot be taken is parked, and never refused."""
+    _is_whole(actor)
+    try:
+        return _message(actor, input_, now, verdict)
+    except UsageError as error:
+        failure = actor.spec.codec.pack_failure(error)
+        return _set_aside(actor, actor.seq + 1, input_._replace(id=None), PARKED, failure, now, waited=False)
+
+
+def _is_whole(actor: Actor) -> None:
+    if actor.phase == phases.BROKEN:
+        assert actor.broken is not None, "a broken actor says why"
+        raise actor.broken
 
 
 def _may_begin(actor: Actor) -> None:
@@ -196,12 +228,8 @@ def _known(actor: Actor, input_: Input, now: Instant) -> Turn | None:
 def _validate(actor: Actor, input_: Input, handler: Handler, now: Instant) -> Turn | None:
     """Ask the validator, which only reads; a refusal leaves no trace at all."""
     assert handler.validator is not None, "the caller has looked"
-    state = actor.state
-    if state is None:
-        assert actor.spec.new is not None, "_may_begin has seen it"
-        state = actor.spec.new()
     try:
-        _read(actor, state, "validator", handler, handler.validator, handler.decode(input_.body), now)
+        _read(actor, "validator", handler, handler.validator, input_.body, now)
     except FaultError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it raises is the refusal
@@ -214,34 +242,42 @@ def ask(actor: Actor, name: str, body: bytes, now: Instant) -> bytes:
     handler = actor.spec.handlers.get(name)
     if handler is None or handler.kind != 0:
         raise UnknownHandler(actor.spec.name, name, actor.spec.handler_names(0))
-    state = actor.state
-    if state is None:
+    _is_whole(actor)
+    if actor.state is None:
         raise NotStarted(str(actor), "there is no state to read")
-    answer = _read(actor, state, "query", handler, handler.function, handler.decode(body), max(now, actor.now))
-    return handler.answer(answer)
+    answer = handler.answer(_read(actor, "query", handler, handler.function, body, max(now, actor.now)))
+    actor.fits(answer, handler.where)
+    return answer
 
 
-def _read(
-    actor: Actor, state: Any, what: str, handler: Handler, function: Any, arguments: tuple[Any, ...], now: Instant
-) -> Any:
+def _read(actor: Actor, what: str, handler: Handler, function: Any, body: bytes, now: Instant) -> Any:
     """Run code that may look and not touch; in strict mode, see that it did not."""
-    before = actor.spec.dump(state) if actor.strict else b""
+    arguments = handler.decode(body)
+    strict = actor.strict and actor.state is not None
+    before = actor.spec.dump(actor.state) if strict else b""
     was, actor.now = actor.now, now
     actor.reading = what
     ambient.actor = actor
+    leave = None if actor.guard is None else actor.guard(handler.where)
     try:
+        state = actor.state
+        if state is None:
+            assert actor.spec.new is not None, "_may_begin has seen it"
+            state = actor.spec.new()
         return function(state, *arguments)
     finally:
         ambient.actor = None
         actor.reading = ""
         actor.now = was
-        if actor.strict and actor.spec.dump(state) != before:
+        if leave is not None:
+            leave()
+        if strict and actor.spec.dump(actor.state) != before:
             rebuild(actor)
-            raise UsageError(f"{handler.where}: a {what} only reads, and this one changed the state")
+            raise WriteInReading(handler.where, what)
 
 
 def _has_room(actor: Actor) -> None:
-    """Open handlers keep the run from closing: it may not grow for ever."""
+    """Open handlers keep the run from closing, and so does a state that cannot be stored: it may not grow for ever."""
     limits = actor.spec.limits
     if actor.run_records >= limits.run_records:
         limit, allowed = "run_records", limits.run_records
@@ -249,6 +285,8 @@ def _has_room(actor: Actor) -> None:
         limit, allowed = "run_bytes", limits.run_bytes
     else:
         return
+    if actor.unstorable is not None:
+        raise actor.unstorable
     holders = tuple(open_.handler.where for open_ in actor.open.values())
     raise HistoryFull(str(actor), "its run is too long to take another message", limit, allowed, holders)
 
@@ -256,7 +294,7 @@ def _has_room(actor: Actor) -> None:
 def _wait(actor: Actor, input_: Input, now: Instant) -> Turn:
     """Admit a message that cannot start yet."""
     limit = actor.spec.limits.mailbox_messages
-    if len(actor.mailbox) >= limit and input_.kind <= UPDATE:
+    if len(actor.mailbox) >= limit and input_.kind <= UPDATE and input_.sender is None:
         raise LimitExceeded(str(actor), "its mailbox is full", "mailbox_messages", limit)
     seq = actor.seq + 1
     actor.begin(seq)
@@ -296,6 +334,7 @@ def _resolved(actor: Actor, input_: Input, now: Instant) -> Turn:
 
 
 def _fired(actor: Actor, input_: Input, now: Instant) -> Turn:
+    input_ = stable(actor, input_)
     arming = actor.timers.get((input_.name, input_.body))
     if arming is None or arming.ref != input_.ref or arming.fired or arming.due > now:
         return NOTHING
@@ -324,37 +363,30 @@ def _plain(actor: Actor, input_: Input, now: Instant) -> Turn:
     seq = actor.seq + 1
     try:
         outcome = perform(actor, input_, now, seq)
+        record = _record(actor, seq, input_, outcome, None)
     except BaseException:
         rebuild(actor)
         raise
-    return _stands(actor, seq, input_, now, outcome, waited=False)
+    return _stands(actor, seq, input_, outcome, record, waited=False)
 
 
 def _handled(actor: Actor, seq: int, input_: Input, now: Instant, *, waited: bool) -> Turn:
     """The turn of a message that waited, a fire, a retry, or main."""
     try:
         outcome = take(actor, seq, input_, now)
+        if outcome == STALE:
+            set_aside(actor, seq, input_, STALE, b"", now)
+        record = _record(actor, seq, None if waited else input_, outcome, None)
     except BaseException as error:  # noqa: BLE001 - every way to fail is decided in one place
         return _failed(actor, seq, input_, now, error, waited=waited)
-    if outcome == STALE:
-        set_aside(actor, seq, input_, STALE, b"", now)
-    return _stands(actor, seq, input_, now, outcome, waited=waited)
+    return _stands(actor, seq, input_, outcome, record, waited=waited)
 
 
 # ---- how turns end -----------------------------------------------------------------------------------
 
 
-def _stands(
-    actor: Actor,
-    seq: int,
-    input_: Input,
-    now: Instant,
-    outcome: int,
-    *,
-    waited: bool,
-    extra: dict[str, Any] | None = None,
-) -> Turn:
-    """The turn stands: make its record."""
+def _record(actor: Actor, seq: int, journaled: Input | None, outcome: int, extra: dict[str, Any] | None) -> bytes:
+    """Write down a turn; changes nothing that undoing would not take back."""
     spec = actor.spec
     if actor.code != spec.fingerprint:
         extra = {**(extra or {}), CODE: spec.fingerprint, ENGINE: ENGINE_VERSION}
@@ -363,34 +395,67 @@ def _stands(
         extra = {**(extra or {}), NONCE: actor.nonce}
     if actor.marks:
         extra = {**(extra or {}), MARKS: actor.marks}
-    if actor.strict and actor.state is not None:
-        extra = {**(extra or {}), DIGEST: spec.codec.digest(spec.dump(actor.state))}
+    if (actor.strict or actor.undigested > actor.digest_at) and actor.state is not None:
+        extra = {**(extra or {}), **_digest(actor)}
+    return spec.codec.pack_record((seq, actor.now, outcome, journaled, actor.effects, extra))
+
+
+def _digest(actor: Actor) -> dict[str, bytes]:
+    """A digest of the state, and in strict mode a look at whether it is stored as what it is."""
+    spec = actor.spec
+    try:
+        dumped = spec.dump(actor.state)
+    except ActorflowError as error:
+        if actor.strict:
+            raise
+        actor.unstorable = error
+        return {}
+    if actor.strict:
+        see_faithful(actor.state, spec.load(dumped), spec.cls.__name__)
+    # Measured: a digest costs about as much per byte as packing a quarter of a byte of records.
+    actor.undigested = 0
+    actor.digest_at = max(DIGEST_BYTES_MIN, DIGEST_RATIO * len(dumped))
+    return {DIGEST: spec.codec.digest(dumped)}
+
+
+def _stands(actor: Actor, seq: int, input_: Input, outcome: int, record: bytes, *, waited: bool) -> Turn:
+    """The turn stands: count its record, and let once-ids have their answers."""
     effects = actor.effects
-    journaled = None if waited else input_
-    record = spec.codec.pack_record((seq, now, outcome, journaled, effects, extra))
     if actor.answers or input_.id is not None:
-        take_answers(actor, seq, input_, outcome, now, fresh=not waited)
-    keep(actor, seq, journaled, record)
+        take_answers(actor, seq, input_, outcome, actor.now, fresh=not waited)
+    keep(actor, seq, None if waited else input_, record)
     return Turn(seq, record, effects, ACKNOWLEDGE, outcome)
 
 
 def _failed(actor: Actor, seq: int, input_: Input, now: Instant, error: BaseException, *, waited: bool) -> Turn:
     """The turn fell before its handler first suspended: nothing of it happened."""
     rebuild(actor)
-    if quiet(actor):
-        # The next failure should not replay the same tail again.
-        refresh_base(actor)
-    if isinstance(error, (FaultError, KeyboardInterrupt, SystemExit, GeneratorExit)):
+    if not actor.open and len(actor.tail) > UNDO_RECORDS:
+        refresh_base(actor)  # failures come in flocks: the next should not replay the same tail again
+    if isinstance(error, (FaultError, KeyboardInterrupt)):
         raise error
     if input_.kind == UPDATE and not waited:
         return _answer_failure(actor, error)
-    failure = actor.spec.codec.pack_failure(error)
-    if waited:
-        head, _ = actor.mailbox.popleft()
-        assert head == seq, "undoing puts a message back where it was"
     outcome = REFUSED if input_.kind in (UPDATE, MAIN) else PARKED
-    set_aside(actor, seq, input_, outcome, failure, now)
-    return _stands(actor, seq, input_, now, outcome, waited=waited, extra={ERROR: failure})
+    return _set_aside(actor, seq, input_, outcome, actor.spec.codec.pack_failure(error), now, waited=waited)
+
+
+def _set_aside(
+    actor: Actor, seq: int, input_: Input, outcome: int, failure: bytes, now: Instant, *, waited: bool
+) -> Turn:
+    """Record that a message left no other trace than this."""
+    stops = outcome == PARKED and holds_mailbox(actor, input_)
+    extra: dict[str, Any] = {ERROR: failure, STOPPED: True} if stops else {ERROR: failure}
+    try:
+        if waited:
+            head, _ = actor.mailbox.popleft()
+            assert head == seq, "undoing puts a message back where it was"
+        set_aside(actor, seq, input_, outcome, failure, now, stops=stops)
+        record = _record(actor, seq, None if waited else input_, outcome, extra)
+    except BaseException:
+        rebuild(actor)
+        raise
+    return _stands(actor, seq, input_, outcome, record, waited=waited)
 
 
 def _answer_failure(actor: Actor, error: BaseException) -> Turn:

@@ -158,7 +158,7 @@ def resume(actor: Actor, task: Task) -> None:
         awaited = task.body.send(None)
     except StopIteration as stop:
         value = stop.value
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - Cancelled is a BaseException, and every end is recorded
         failure = error

@@ -11,10 +11,11 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any
 
-from actorflow.errors import Cancelled, Refused, UnknownHandler
+from actorflow.errors import Cancelled, DecodeError, Refused, Runaway, UnknownHandler, WrongArgument
 
 from . import facts, phases
-from .actor import Actor, Open, Parked
+from .actor import Actor, Parked
+from .pending import Open
 from .ambient import ambient
 from .closing import close_slice
 from .facts import DONE, ENDED, FIRE, MAIN, OK, OPEN, STALE, UPDATE, Ended, Input, Instant
@@ -22,9 +23,11 @@ from .quiet import reload_state
 from .spec import Handler
 from .tasks import Scope, cancel_scope, resume, spawn
 
-__all__ = ["bear", "how_failed", "perform", "set_aside", "start", "take"]
+__all__ = ["bear", "holds_mailbox", "how_failed", "perform", "set_aside", "stable", "start", "take"]
 
 NONCE_BYTES = 16
+RESUMED_MAX = 100_000
+"""How often tasks may go on in one turn before it is taken for a loop that never waits."""
 
 
 def perform(actor: Actor, input_: Input, now: Instant, seq: int) -> int:
@@ -38,8 +41,6 @@ def start(actor: Actor, seq: int, input_: Input, handler: Handler, now: Instant)
     """Run the turn in which a handler starts; raises what it raises before it first suspends."""
     actor.begin(seq)
     actor.now = now
-    if actor.state is None:
-        bear(actor, None, None)
     actor.starting = handler
     if actor.guard is not None or handler.suspends:
         return _enter(actor, handler.where, partial(_start, actor, seq, input_, handler))
@@ -66,7 +67,13 @@ def _enter(actor: Actor, where: str, work: Callable[[], int]) -> int:
 
 
 def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
-    arguments = handler.decode(input_.body)
+    if actor.state is None:
+        bear(actor, None, None)
+    try:
+        arguments = handler.decode(input_.body)
+    except DecodeError as error:
+        # The parameters have changed since it was sent: the message's trouble, not a fault of the actor.
+        raise WrongArgument(error.where, error.what, error.hint) from error
     if handler.suspends:
         outcome = _open(actor, seq, input_, handler, arguments)
     else:
@@ -77,10 +84,13 @@ def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
                 raise forgotten
         if handler.kind == UPDATE:
             body = handler.answer(answer)
+            actor.fits(body, handler.where)
             actor.effects.append(Ended(ENDED, seq, OK, body, input_.sender))
             if input_.id is not None:
                 actor.touched = True
                 actor.answers.append((input_.id, seq, OK, body))
+        elif answer is not None:
+            handler.answer(answer)  # says what is wrong with it
         outcome = DONE
     if actor.watches or actor.ready:
         settle(actor)
@@ -92,6 +102,7 @@ def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
 def _open(actor: Actor, seq: int, input_: Input, handler: Handler, arguments: tuple[Any, ...]) -> int:
     """Start a handler that may suspend."""
     open_ = Open(seq, input_, handler, Scope(actor.scope), actor.now)
+    open_.old = actor.recorded is not None and actor.code != actor.spec.fingerprint
     actor.open[seq] = open_
     if handler.kind == MAIN:
         actor.main = open_
@@ -109,6 +120,7 @@ def _open(actor: Actor, seq: int, input_: Input, handler: Handler, arguments: tu
 def settle(actor: Actor) -> None:
     """Run tasks, first in first out, and wake conditions that came true, until nothing moves."""
     ready = actor.ready
+    resumed = 0
     while True:
         if actor.fault is not None:
             raise actor.fault
@@ -119,6 +131,9 @@ def settle(actor: Actor) -> None:
             if task.open is actor.main and actor.holder is not None:
                 actor.held.append(task)  # main goes on between handlers only
             else:
+                resumed += 1
+                if resumed > RESUMED_MAX:
+                    raise Runaway(str(actor), task.open.handler.where, RESUMED_MAX)
                 resume(actor, task)
         elif actor.held and actor.holder is None:
             ready.extend(actor.held)
@@ -166,6 +181,7 @@ def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -
     if error is None:
         try:
             body = handler.answer(value)
+            actor.fits(body, handler.where)
         except Exception as wrong:  # noqa: BLE001 - an answer that does not fit its type is the handler's failure
             error = wrong
     if error is not None and open_.fresh:
@@ -220,9 +236,6 @@ def how_failed(error: BaseException) -> str:
 def bear(actor: Actor, state: Any, parent: facts.Sender | None) -> None:
     """Begin a life."""
     spec = actor.spec
-    if state is None:
-        assert spec.new is not None, "admission has refused it"
-        state = spec.new()
     actor.life += 1
     actor.touched = actor.newborn = True
     # The nonce of a later life follows from the last one's: as hard to guess, and nothing to hand in.
@@ -231,8 +244,11 @@ def bear(actor: Actor, state: Any, parent: facts.Sender | None) -> None:
         if actor.life == 1
         else blake2b(actor.nonce, digest_size=NONCE_BYTES, salt=actor.life.to_bytes(8, "big")).digest()
     )
+    if state is None:
+        assert spec.new is not None, "admission has refused it"
+        state = spec.new()  # a default may ask for the time, or for chance
     actor.run = 1
-    actor.run_records = actor.run_bytes = 0
+    _new_run(actor)
     actor.born = actor.now
     actor.parent = parent
     actor.phase = phases.RUNNING
@@ -300,7 +316,7 @@ def _wind_up(actor: Actor) -> None:
             cancel_scope(actor, actor.scope)
             settle(actor)
         elif actor.phase == phases.CLOSING and actor.status == phases.CANCELLED and status != phases.CANCELLED:
-            # A main that was cancelled, cleaned up and came to an end of its own has that end.
+            # What was cancelled, cleaned up and came to an end of its own has that end.
             actor.status, actor.result = status, result
     if actor.phase == phases.CLOSING and not actor.open:
         close_slice(actor)
@@ -308,10 +324,14 @@ def _wind_up(actor: Actor) -> None:
 
 def _drop(actor: Actor, input_: Input) -> int:
     assert input_.ref is not None, "a drop names what is parked"
-    actor.parked.pop(input_.ref[0], None)
-    if actor.stopped == input_.ref[0]:
-        actor.stopped = None
+    _unpark(actor, input_.ref[0])
     return DONE
+
+
+def _unpark(actor: Actor, seq: int) -> Parked:
+    if actor.stopped == seq:
+        actor.stopped = None
+    return actor.parked.pop(seq)
 
 
 def _continue(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
@@ -323,9 +343,14 @@ def _continue(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns t
         reload_state(actor)
         actor.main_due = True
     actor.run += 1
+    _new_run(actor)
+    return DONE
+
+
+def _new_run(actor: Actor) -> None:
     actor.run_records = actor.run_bytes = 0
     actor.continue_wanted = False
-    return DONE
+    actor.new_run = True
 
 
 def _close_on(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
@@ -351,6 +376,7 @@ def take(actor: Actor, seq: int, input_: Input, now: Instant) -> int:
     """Run the turn of a message for a handler: a signal, an update, a timer's fire, a retry, or main."""
     kind = input_.kind
     if kind == FIRE:
+        input_ = stable(actor, input_)
         arming = actor.timers.get((input_.name, input_.body))
         if arming is None or arming.ref != input_.ref:
             return STALE
@@ -363,15 +389,19 @@ def take(actor: Actor, seq: int, input_: Input, now: Instant) -> int:
         if parked is None:
             return STALE
         handler = _handler(actor, parked.input)
-        del actor.parked[input_.ref[0]]
-        if actor.stopped == input_.ref[0]:
-            actor.stopped = None
+        _unpark(actor, input_.ref[0])
         return start(actor, seq, parked.input._replace(id=None), handler, now)
     if kind == MAIN:
         assert actor.spec.main is not None, "admission has seen it"
         actor.main_due = False
         return start(actor, seq, input_, actor.spec.main, now)
     return start(actor, seq, input_, _handler(actor, input_), now)
+
+
+def stable(actor: Actor, input_: Input) -> Input:
+    """The input with the present name of its handler, if that had another when it was sent."""
+    handler = actor.spec.handlers.get(input_.name)
+    return input_ if handler is None or handler.name == input_.name else input_._replace(name=handler.name)
 
 
 def _handler(actor: Actor, input_: Input) -> Handler:
@@ -381,8 +411,10 @@ def _handler(actor: Actor, input_: Input) -> Handler:
     return handler
 
 
-def set_aside(actor: Actor, seq: int, input_: Input, outcome: int, failure: bytes, now: Instant) -> None:
-    """Make a turn of a message that left no trace: stale, refused, or parked."""
+def set_aside(
+    actor: Actor, seq: int, input_: Input, outcome: int, failure: bytes, now: Instant, *, stops: bool = False
+) -> None:
+    """Make a turn of a message that left no trace: stale, refused, or parked, which may hold the mailbox."""
     actor.begin(seq)
     actor.now = now
     if outcome == STALE:
@@ -400,16 +432,25 @@ def set_aside(actor: Actor, seq: int, input_: Input, outcome: int, failure: byte
         return
     first = seq
     if input_.kind == FIRE:
+        input_ = stable(actor, input_)
         actor.timers.pop((input_.name, input_.body), None)
     elif input_.kind == facts.RETRY:
         assert input_.ref is not None, "a retry names what is parked"
-        again = actor.parked.pop(input_.ref[0])
+        again = _unpark(actor, input_.ref[0])
         input_, first = again.input, again.first
     actor.parked[seq] = Parked(input_, failure, now, first)
     actor.last_failure = seq, input_.name, failure
-    handler = actor.spec.handlers.get(input_.name)
-    if (handler is not None and handler.stops) or len(actor.parked) > actor.spec.limits.parked_messages:
+    if stops:
         actor.stopped = seq
+
+
+def holds_mailbox(actor: Actor, input_: Input) -> bool:
+    """Whether the failure of this message is to hold the mailbox until an operator has dealt with it."""
+    if input_.kind == facts.RETRY:
+        assert input_.ref is not None, "a retry names what is parked"
+        input_ = actor.parked[input_.ref[0]].input
+    handler = actor.spec.handlers.get(input_.name)
+    return (handler is not None and handler.stops) or len(actor.parked) >= actor.spec.limits.parked_messages
 
 
 def _end_life(actor: Actor) -> int:

@@ -23,16 +23,17 @@ from actorflow._codec import schema
 from actorflow._codec.failures import error_of, pack_failure
 from actorflow._core import facts, phases
 from actorflow._core import step as core
-from actorflow._core.actor import Actor, Pending
+from actorflow._core.actor import Actor
 from actorflow._core.facts import Ended, Input, Ref
 from actorflow._core.image import differences, image
 from actorflow._core.once import Ids
 from actorflow._core.outstanding import outstanding, stuck
+from actorflow._core.pending import Pending, Promise
 from actorflow._core.quiet import quiet
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
 from actorflow._determinism import guard
-from actorflow.errors import Divergence, LimitExceeded, NondeterminismError, UsageError
+from actorflow.errors import Divergence, NondeterminismError, UsageError
 
 from .views import Entry, Parked, Sent, Waiting, entry, parked, sent, waiting
 
@@ -190,9 +191,7 @@ class Scenario(Generic[E]):
 
     def _body(self, handler: Message, args: Any, kwargs: Any) -> bytes:
         body = handler.arguments.encode(args, kwargs)
-        limit = self._actor.spec.limits.payload_bytes
-        if len(body) > limit:
-            raise LimitExceeded(str(self._actor), f"{len(body)} bytes for {handler.where}", "payload_bytes", limit)
+        self._actor.fits(body, handler.where)
         return body
 
     # -- the world's answers -----------------------------------------------------------------------------
@@ -204,8 +203,10 @@ class Scenario(Generic[E]):
 
     def answer(self, what: object, value: object = None) -> None:
         """Answer the oldest open call of an activity, of another actor's update, or of a child by its key."""
-        pending, ref = self._find(what)
-        if isinstance(what, Activity):
+        ref = self._find(what)[1]
+        if isinstance(what, Waiting):
+            body = pack_result(value)
+        elif isinstance(what, Activity):
             activity: Activity[Any, Any] = what
             body = activity.arguments.answer.encode(value)
         elif hasattr(what, "arguments"):
@@ -213,7 +214,6 @@ class Scenario(Generic[E]):
         else:
             body = pack_result(value)
         self._resolve(ref, facts.OK, body)
-        del pending
 
     def fail(self, what: object, error: BaseException) -> None:
         """Let the oldest open call of it fail with this error."""
@@ -231,7 +231,8 @@ class Scenario(Generic[E]):
         """Answer a callback by its token; answering again changes nothing."""
         pending = self._callback(token)
         if pending is not None:
-            self._resolve(pending.ref, facts.OK, pack_result(value))
+            assert isinstance(pending, Promise), "a token is of a callback"
+            self._resolve(pending.ref, facts.OK, pending.form.encode(value))
 
     def reject(self, token: str, error: BaseException) -> None:
         """Let a callback fail by its token."""
@@ -366,7 +367,6 @@ class Scenario(Generic[E]):
         snapshot_, count = self._anchor
         if snapshot_:
             restore(fresh, snapshot_)
-            fresh.base = snapshot_
             self._give_ids(fresh)
         replay(fresh, self._records[count:])
         self._actor = fresh
@@ -418,7 +418,6 @@ class Scenario(Generic[E]):
             again = self._vacant(self.entity)
             restore(again, taken)
             self._give_ids(again)
-            again.code = actor.code
             self._compare(again, "reading its snapshot")
             if len(self._records) - self._anchor[1] > REPLAYED_WHOLE:
                 self._anchor = taken, len(self._records)

@@ -36,7 +36,6 @@ def prove(scenario: Scenario[Any]) -> int:
             quiet_places += 1
             resumed = vacant(scenario.entity, scenario.key)
             restore(resumed, snapshot(prefix))
-            resumed.base = snapshot(prefix)
             for id_, known in prefix.ids.entries().items():
                 resumed.ids.remember(id_, known)
             replay(resumed, records[place:])

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from actorflow import ActorCompleted, Cancelled, HandlerFailed, IdReused, Refused
+from actorflow import ActorCompleted, HandlerFailed, IdReused, Refused
 from actorflow._core import facts
 from actorflow.testing import Scenario
 from tests.core.proof import prove
@@ -37,10 +37,12 @@ def test_trace_1_a_crash_behind_an_open_update_loses_and_repeats_nothing() -> No
     late = cart.resolve_ref(attempt.ref, facts.OK, b"\xc0")
     assert (late.record, late.fate) == (None, "ignore")
 
-    # reserve had succeeded, so the next await raised Cancelled, and the saga releases, shielded.
+    # reserve had succeeded, so the next await raised Cancelled, and the saga undoes, shielded.
+    assert [one.name for one in cart.waiting if one.kind == "activity"] == ["refund"]
+    cart.answer(refund)
     assert [one.name for one in cart.waiting if one.kind == "activity"] == ["release"]
     cart.answer(release)
-    with pytest.raises(Cancelled):
+    with pytest.raises(HandlerFailed, match="Cancelled"):
         _ = checkout.value
     with pytest.raises(ActorCompleted):
         _ = count.value
