@@ -1,4 +1,4 @@
-"""An actor runtime for entity workflows: carts, accounts, orders, approvals that live for years in one process.
+"""An actor runtime for entity workflows: carts, accounts and orders that live for years in one process.
 
 The names for authors need neither trio nor LMDB.  Every name is loaded when it is first used, so an entity
 module can be imported inside another host for the price of what it uses.
@@ -66,11 +66,11 @@ if TYPE_CHECKING:
     from actorflow.errors import OutcomeError as OutcomeError
     from actorflow.errors import Refused as Refused
     from actorflow.errors import Runaway as Runaway
-    from actorflow.errors import WrongAnswer as WrongAnswer
-    from actorflow.errors import WriteInReading as WriteInReading
     from actorflow.errors import Stuck as Stuck
     from actorflow.errors import UnknownHandler as UnknownHandler
     from actorflow.errors import UsageError as UsageError
+    from actorflow.errors import WriteInReading as WriteInReading
+    from actorflow.errors import WrongAnswer as WrongAnswer
     from actorflow.errors import WrongArgument as WrongArgument
     from actorflow.limits import Limits as Limits
 
@@ -124,7 +124,8 @@ _HOMES = {
     "limits": ("Limits",),
 }
 _HOME = {name: f"actorflow.{home}" for home, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]  # a test compares it with the imports above
+# pyright: ignore[reportUnsupportedDunderAll] and noqa: one list of names is enough, and a test compares it.
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> object:

@@ -381,7 +381,7 @@ class Deadlock(OutcomeError):
         return "send a signal instead of awaiting an update, or declare one of the handlers interleave=True"
 
 
-class Cancelled(BaseException):  # noqa: N818 - a state that is delivered, not an error that happened
+class Cancelled(BaseException):
     """The scope around this await is cancelled; it comes again at every await until the scope ends.
 
     A ``BaseException``, so that ``except Exception`` does not swallow it.
@@ -442,7 +442,10 @@ class ForeignAwait(FaultError):
         return f"{self.handler} awaited {self.what}, which actorflow does not know"
 
     def remedy(self) -> str:
-        return "in a handler await activities, sleep, wait_until, gather, race, callbacks and actors; do I/O in an activity"
+        return (
+            "in a handler await activities, sleep, wait_until, gather, race, callbacks and actors; "
+            "do I/O in an activity"
+        )
 
 
 @define(slots=False, eq=False, str=False)
@@ -487,7 +490,9 @@ class Runaway(FaultError):
     resumed: int
 
     def fact(self) -> str:
-        return f"{self.actor}: {self.handler} went on {self.resumed} times in one turn, and nothing made it wait"
+        return (
+            f"{self.actor}: {self.handler} went on {self.resumed} times in one turn, and nothing made it wait"
+        )
 
     def remedy(self) -> str:
         return "a loop around an await needs one that really waits; one that catches Cancelled has to end"

@@ -1,4 +1,4 @@
-"""Activities: functions that touch the world.  Here they are declared and asked for; running them is not here."""
+"""Activities: functions that touch the world.  Here they are declared and asked for, and not run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from attrs import field, frozen
 from attrs.validators import deep_iterable, ge, gt, instance_of, optional
 
 from actorflow._codec import Arguments, arguments, unpack
+from actorflow._codec.failures import failure
 from actorflow._core.ambient import ambient
 from actorflow._core.facts import CANCELLED, OK, SCHEDULE, TIMED_OUT, Schedule
 from actorflow.errors import ActivityFailed, DefinitionError, NotInHandler
 
 from .calls import Call
-from actorflow._codec.failures import failure
 from .keys import check_name
 
 if TYPE_CHECKING:
@@ -223,7 +223,9 @@ class _WithOptions:
     def __call__(self, function: Callable[P, R], localns: Any = ..., /) -> Activity[P, R]: ...
     def __call__(self, function: Callable[..., Any], localns: Any = None, /) -> Activity[..., Any]:
         if not inspect.isfunction(function):
-            raise DefinitionError(repr(function), "@activity goes on a function", "write a def or an async def")
+            raise DefinitionError(
+                repr(function), "@activity goes on a function", "write a def or an async def"
+            )
         where = function.__name__
         name = check_name(self.name or where, where)
         aliases = tuple(check_name(alias, where) for alias in self.aliases)
@@ -233,4 +235,3 @@ class _WithOptions:
 
 activity: Final = _Decorator()
 """Declares a function that touches the world: ``async def`` (on trio) or ``def`` (in a thread)."""
-

@@ -48,9 +48,11 @@ class ActorRef(Generic[E]):
         return evolve(self, timeout=timeout)
 
     def signal(self, handler: Signal[E, P], /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Send a signal, exactly once, when this turn is durable; never waits and never fails for fullness."""
+        """Send a signal, exactly once, when this turn is durable; never waits, never fails for fullness."""
         sender = writing("signal()")
-        sender.send(self._name(handler), self.key, handler.name, _body(sender, handler, args, kwargs), self._id)
+        sender.send(
+            self._name(handler), self.key, handler.name, _body(sender, handler, args, kwargs), self._id
+        )
 
     def update(self, handler: Update[E, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Send an update; awaiting it gives its answer, or raises as its caller would see it."""

@@ -10,12 +10,12 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from actorflow._codec import decode_untrusted, pack, schema
+from actorflow._codec.failures import failure
 from actorflow._core.ambient import writing
-from actorflow._core.pending import read_safely
 from actorflow._core.facts import AWAIT, CANCELLED, OK, TIMED_OUT, Await
+from actorflow._core.pending import read_safely
 from actorflow.errors import CallbackFailed, DecodeError, UsageError
 
-from actorflow._codec.failures import failure
 from .waiting import microseconds
 
 if TYPE_CHECKING:

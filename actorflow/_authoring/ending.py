@@ -39,7 +39,9 @@ class _Continuation:
     def __await__(self) -> Generator[Any, None, NoReturn]:
         actor = writing("continue_as_new()")
         if actor.opener is not actor.main:
-            raise UsageError("only main awaits continue_as_new(); elsewhere it takes effect when the handler has ended")
+            raise UsageError(
+                "only main awaits continue_as_new(); elsewhere it takes effect when the handler has ended"
+            )
         yield from Resting().__await__()
         raise AssertionError("a run that is over does not go on")
 
@@ -74,4 +76,6 @@ def _plain(value: object) -> Any:
         return dict(pairs) if all(type(key) is str for key, _ in pairs) else [list(pair) for pair in pairs]
     if attrs.has(type(value)) or hasattr(type(value), "__dataclass_fields__"):
         return schema(type(value), "result").lower(value)
-    raise WrongArgument("result", f"{type(value).__name__} cannot be stored", "give plain values or attrs classes")
+    raise WrongArgument(
+        "result", f"{type(value).__name__} cannot be stored", "give plain values or attrs classes"
+    )

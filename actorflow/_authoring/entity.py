@@ -41,7 +41,12 @@ def entity(
     *, name: str | None = ..., version: int = ..., limits: Limits | None = ...
 ) -> Callable[[type[T]], type[T]]: ...
 def entity(
-    cls: type[Any] | None = None, /, *, name: str | None = None, version: int = 1, limits: Limits | None = None
+    cls: type[Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    version: int = 1,
+    limits: Limits | None = None,
 ) -> Any:
     """Declare an entity: its annotated fields are the state, its decorated methods the handlers.
 
@@ -89,7 +94,9 @@ def _define(cls: type[T], localns: Mapping[str, Any], name: str, version: int, l
         raise DefinitionError(where, f"has two mains, {mains[0].where} and {mains[1].where}", "keep one")
     required = tuple(one.name for one in attrs.fields(cls) if one.default is attrs.NOTHING)
     functions = [member for member in (_function(value) for value in members.values()) if member is not None]
-    description = "; ".join([f"{name} v{version}", state.name, *(f"{m.name}{m.arguments.name}" for m in messages)])
+    description = "; ".join(
+        [f"{name} v{version}", state.name, *(f"{m.name}{m.arguments.name}" for m in messages)]
+    )
     spec = Spec(
         name=name,
         cls=cls,
@@ -125,15 +132,20 @@ def _check_class(cls: type[Any], where: str) -> None:
     annotated = vars(cls).get("__annotations__", {})
     for name, value in vars(cls).items():
         if isinstance(value, MUTABLE) and name not in annotated and not name.startswith("__"):
-            hint = f"declare it as a field, {name}: {type(value).__name__}[...] = field(factory={type(value).__name__})"
-            raise DefinitionError(f"{where}.{name}", "a mutable value on the class is shared and never stored", hint)
+            kind = type(value).__name__
+            hint = f"declare it as a field, {name}: {kind}[...] = field(factory={kind})"
+            raise DefinitionError(
+                f"{where}.{name}", "a mutable value on the class is shared and never stored", hint
+            )
         if isinstance(value, MUTABLE) and name in annotated:
             hint = f"write = field(factory={type(value).__name__}) instead"
             raise DefinitionError(f"{where}.{name}", "its default would be shared by all actors", hint)
         if isinstance(value, Message) and name in annotated:
             raise DefinitionError(f"{where}.{name}", "is a field and a handler", "rename one of them")
         if isinstance(value, property) and value.fset is not None:
-            raise DefinitionError(f"{where}.{name}", "a property with a setter hides state", "declare a field")
+            raise DefinitionError(
+                f"{where}.{name}", "a property with a setter hides state", "declare a field"
+            )
 
 
 def _upcasts(members: Mapping[str, Any], version: int, where: str) -> dict[int, Upcast]:
@@ -143,7 +155,9 @@ def _upcasts(members: Mapping[str, Any], version: int, where: str) -> dict[int, 
     for member in members.values():
         if isinstance(member, Upcast):
             if member.version in found:
-                raise DefinitionError(member.where, f"a second upcast from version {member.version}", "keep one")
+                raise DefinitionError(
+                    member.where, f"a second upcast from version {member.version}", "keep one"
+                )
             found[member.version] = member
     missing = [step for step in range(1, version) if step not in found]
     if missing:
@@ -152,7 +166,9 @@ def _upcasts(members: Mapping[str, Any], version: int, where: str) -> dict[int, 
     beyond = [step for step in found if step >= version]
     if beyond:
         hint = f"write @entity(version={beyond[0] + 1})"
-        raise DefinitionError(where, f"there is an upcast from version {beyond[0]}, and this is {version}", hint)
+        raise DefinitionError(
+            where, f"there is an upcast from version {beyond[0]}, and this is {version}", hint
+        )
     return found
 
 
@@ -163,7 +179,9 @@ def _handlers(messages: Iterable[Message], known: Mapping[str, Any], where: str)
         for name in (handler.name, *handler.aliases):
             if name in handlers:
                 other = handlers[name].where
-                raise DefinitionError(handler.where, f"{name!r} is also a name of {other}", "every handler has its own")
+                raise DefinitionError(
+                    handler.where, f"{name!r} is also a name of {other}", "every handler has its own"
+                )
             handlers[name] = handler
     if not handlers:
         raise DefinitionError(where, "has no handler", "write @signal, @update or @main above a method")
@@ -183,7 +201,9 @@ def _handler(message: Message, known: Mapping[str, Any]) -> Handler:
     if isinstance(message, Query) and suspends:
         raise DefinitionError(where, "a query cannot wait", "write def, or make it an update")
     if isinstance(message, Main) and (not suspends or message.arguments.names):
-        raise DefinitionError(where, "main is an async def without arguments", "write async def main(self) -> ...:")
+        raise DefinitionError(
+            where, "main is an async def without arguments", "write async def main(self) -> ...:"
+        )
     check = message.check
     if check is not None:
         assert isinstance(message, Update), "only updates have validators"
@@ -216,7 +236,9 @@ def _check_validator(check: Callable[..., None], message: Message, known: Mappin
 
 def _none(answer: object) -> bytes:
     if answer is not None:
-        raise UsageError(f"a handler that is declared -> None gave {answer!r}\n  hint: declare what it returns")
+        raise UsageError(
+            f"a handler that is declared -> None gave {answer!r}\n  hint: declare what it returns"
+        )
     return NONE_BYTES
 
 
@@ -251,7 +273,9 @@ def _dump(state: Schema[Any], version: int) -> Callable[[Any], bytes]:
     return lambda value: head + encode(value)
 
 
-def _load(state: Schema[Any], version: int, upcasts: Mapping[int, Upcast], where: str) -> Callable[[bytes], Any]:
+def _load(
+    state: Schema[Any], version: int, upcasts: Mapping[int, Upcast], where: str
+) -> Callable[[bytes], Any]:
     head = b"\x92" + pack(version)
 
     def load(data: bytes) -> Any:

@@ -10,7 +10,18 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from types import MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    overload,
+)
 
 from actorflow._core.facts import FIRE, MAIN, SIGNAL, UPDATE
 from actorflow.errors import DefinitionError, NotInHandler
@@ -22,7 +33,19 @@ if TYPE_CHECKING:
     from actorflow._codec import Arguments
     from actorflow._core.spec import Handler
 
-__all__ = ["Main", "Message", "Query", "Signal", "Timer", "Update", "main", "query", "signal", "timer", "update"]
+__all__ = [
+    "Main",
+    "Message",
+    "Query",
+    "Signal",
+    "Timer",
+    "Update",
+    "main",
+    "query",
+    "signal",
+    "timer",
+    "update",
+]
 
 E = TypeVar("E")
 P = ParamSpec("P")
@@ -52,12 +75,16 @@ class Message:
     ) -> None:
         if not inspect.isfunction(function):
             what = f"@{self.word} goes on a method"
-            raise DefinitionError(getattr(function, "__qualname__", repr(function)), what, "write it above a def")
+            raise DefinitionError(
+                getattr(function, "__qualname__", repr(function)), what, "write it above a def"
+            )
         self.function = function
         self.where = function.__qualname__.split("<locals>.")[-1]
         self.name = check_name(name or function.__name__, self.where)
         if isinstance(aliases, str):
-            raise DefinitionError(self.where, f"aliases={aliases!r} is a text", f"write aliases=[{aliases!r}]")
+            raise DefinitionError(
+                self.where, f"aliases={aliases!r} is a text", f"write aliases=[{aliases!r}]"
+            )
         self.aliases = tuple(check_name(alias, self.where) for alias in aliases)
         self.interleave = interleave
         if on_failure not in ("park", "stop"):
@@ -110,7 +137,7 @@ class Update(Message, Generic[E, P, R]):
         return self if instance is None else MethodType(self.function, instance)
 
     def validator(self, function: Callable[Concatenate[E, P], None], /) -> Callable[Concatenate[E, P], None]:
-        """Declare what refuses this update before it is admitted; it sees the same arguments and only reads."""
+        """Declare what refuses this update before it is admitted; it gets the same arguments, and only reads."""
         if self.check is not None:
             raise DefinitionError(self.where, "has two validators", "write one that checks both")
         if inspect.iscoroutinefunction(function):
@@ -198,7 +225,11 @@ def _made(cls: Callable[..., Any], function: Callable[..., Any] | None, **option
 def signal(function: Callable[Concatenate[E, P], Awaitable[None] | None], /) -> Signal[E, P]: ...
 @overload
 def signal(
-    *, interleave: bool = ..., on_failure: OnFailure = ..., name: str | None = ..., aliases: Iterable[str] = ...
+    *,
+    interleave: bool = ...,
+    on_failure: OnFailure = ...,
+    name: str | None = ...,
+    aliases: Iterable[str] = ...,
 ) -> _ToSignal: ...
 def signal(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Declare a handler of signals: durable, one-way.
@@ -233,7 +264,11 @@ def query(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 def timer(function: Callable[Concatenate[E, P], Awaitable[None] | None], /) -> Timer[E, P]: ...
 @overload
 def timer(
-    *, interleave: bool = ..., on_failure: OnFailure = ..., name: str | None = ..., aliases: Iterable[str] = ...
+    *,
+    interleave: bool = ...,
+    on_failure: OnFailure = ...,
+    name: str | None = ...,
+    aliases: Iterable[str] = ...,
 ) -> _ToTimer: ...
 def timer(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Declare what happens when a named timer fires; ``self.name(...).arm(after=...)`` arms it."""

@@ -37,7 +37,9 @@ class saga:  # noqa: N801 - a context manager reads as a verb
         writing("saga()")
         return self
 
-    def __call__(self, compensation: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> None:
+    def __call__(
+        self, compensation: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
         """Register a compensation with its arguments, which are kept as they are now."""
         writing("undo()")
         if isinstance(compensation, Activity):

@@ -33,7 +33,9 @@ class TimerRef:
             due = actor.now + microseconds(after, "arm(after=)")
         elif at is not None and after is None:
             if at.tzinfo is None:
-                raise UsageError(f"arm(at={at}) has no time zone\n  hint: now() + ..., or a datetime with tzinfo")
+                raise UsageError(
+                    f"arm(at={at}) has no time zone\n  hint: now() + ..., or a datetime with tzinfo"
+                )
             due = instant(at)
         else:
             raise UsageError("arm() takes one of after= and at=")

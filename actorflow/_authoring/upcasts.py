@@ -28,12 +28,16 @@ def upcast(from_version: int) -> Callable[[Callable[[Stored], Stored]], Upcast]:
     The function takes no ``self``: it gets the stored fields as plain data, and gives them back changed.
     """
     if type(from_version) is not int or from_version < 1:
-        raise DefinitionError("upcast()", f"{from_version!r} is not a version", "write @upcast(1) above a def")
+        raise DefinitionError(
+            "upcast()", f"{from_version!r} is not a version", "write @upcast(1) above a def"
+        )
 
     def decorate(function: Callable[[Stored], Stored]) -> Upcast:
         if len(inspect.signature(function).parameters) != 1:
             where = function.__qualname__
-            raise DefinitionError(where, "an upcast takes the stored fields and nothing else", "write def f(stored):")
+            raise DefinitionError(
+                where, "an upcast takes the stored fields and nothing else", "write def f(stored):"
+            )
         return Upcast(from_version, function)
 
     return decorate

@@ -196,7 +196,11 @@ class _Together(Generic[T]):
             raise Cancelled
         if self._works:
             bundle.start_more(actor)
-            yield from bundle.__await__()
+            try:
+                yield from bundle.__await__()
+            except GeneratorExit:
+                bundle.close()
+                raise
         return self._result(bundle)
 
     def _bundle(self, owner: Task) -> _Bundle:
@@ -230,7 +234,9 @@ class _Racing(_Together[Winner[Any]]):
 
 
 @overload
-def gather(a: Awaitable[T1], b: Awaitable[T2], /, *, at_most: int | None = None) -> Awaitable[tuple[T1, T2]]: ...
+def gather(
+    a: Awaitable[T1], b: Awaitable[T2], /, *, at_most: int | None = None
+) -> Awaitable[tuple[T1, T2]]: ...
 @overload
 def gather(
     a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], /, *, at_most: int | None = None
@@ -253,7 +259,7 @@ def gather(*works: Awaitable[Any], at_most: int | None = None) -> Awaitable[tupl
 
 
 def race(*works: Awaitable[T]) -> Awaitable[Winner[T]]:
-    """Do several things at once; gives the first to end, once the others have been cancelled and have ended."""
+    """Do several things at once; gives the first to end, once the others were cancelled and have ended."""
     if not works:
         raise UsageError("race() needs something to wait for")
     return _Racing(f"race() of {len(works)}", works, len(works))

@@ -42,8 +42,8 @@ from .facts import (
     StartChild,
     Withdraw,
 )
-from .phases import VACANT
 from .pending import Open, Pending, Promise, Reading, Unresolved, Watch, woken
+from .phases import VACANT
 from .tasks import Scope, Task
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .spec import Handler, Spec
 
 __all__ = ["Actor", "Arming", "Child", "Parked"]
+
 
 class Arming:
     """A named timer that is armed."""
@@ -99,11 +100,11 @@ class Actor:
         "address",
         "alarm",
         "alarm_due",
-        "answers",
         "aliases",
+        "answers",
         "base",
-        "broken",
         "born",
+        "broken",
         "chances",
         "child_refs",
         "children",
@@ -125,8 +126,8 @@ class Actor:
         "mailbox",
         "main",
         "main_due",
-        "new_run",
         "marks",
+        "new_run",
         "newborn",
         "nonce",
         "now",
@@ -330,7 +331,9 @@ class Actor:
         open_ = self.opener
         if open_ is None:
             assert self.starting is not None, "somebody calls"
-            raise NotInHandler(self.starting.where, "a handler that is not `async def` cannot wait for an answer")
+            raise NotInHandler(
+                self.starting.where, "a handler that is not `async def` cannot wait for an answer"
+            )
         return open_
 
     def withdraw(self, pending: Pending) -> None:
@@ -394,7 +397,9 @@ class Actor:
             raise AlreadyStarted(f"child {entity} {key!r} of {self}", "running")
         self.fits(body, "the initial state of a child")
         if len(self.children) >= self.spec.limits.children:
-            raise LimitExceeded(str(self), "too many children are alive", "children", self.spec.limits.children)
+            raise LimitExceeded(
+                str(self), "too many children are alive", "children", self.spec.limits.children
+            )
         effect = StartChild(START_CHILD, entity, key, body, policy)
         ref = self.emit(effect)
         child = self.children[entity, key] = Child(ref, policy)
@@ -410,4 +415,3 @@ class Actor:
         if child is not None and child.told != how:
             child.told = how
             self.emit(CloseChild(CLOSE_CHILD, *address, how))
-

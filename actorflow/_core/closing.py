@@ -7,8 +7,21 @@ from typing import TYPE_CHECKING
 from actorflow.errors import ActorCompleted
 
 from .actor import Parked
-from .facts import CLOSE_CHILD, CLOSED, ENDED, RETRY, SIGNAL, SLEEP, UPDATE, WITHDRAW, CloseChild, Closed, Ended
-from .facts import Sleep, Withdraw
+from .facts import (
+    CLOSE_CHILD,
+    CLOSED,
+    ENDED,
+    RETRY,
+    SIGNAL,
+    SLEEP,
+    UPDATE,
+    WITHDRAW,
+    CloseChild,
+    Closed,
+    Ended,
+    Sleep,
+    Withdraw,
+)
 from .phases import CLOSED as PHASE_CLOSED
 from .phases import TERMINATED
 

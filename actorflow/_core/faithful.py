@@ -26,7 +26,9 @@ def see_faithful(live: Any, read: Any, where: str) -> None:
             raise NondeterminismError(path, what, f"assign a {type(other).__name__}")
         if getattr(one, "tzinfo", None) is not None and type(one.tzinfo) is not type(other.tzinfo):
             what = f"the time zone {one.tzinfo}, of which the offset is stored"
-            raise NondeterminismError(path, what, "keep value.astimezone(timezone.utc), and the zone's name apart")
+            raise NondeterminismError(
+                path, what, "keep value.astimezone(timezone.utc), and the zone's name apart"
+            )
         parts = list(_parts(one, other, path))
         if parts or isinstance(one, (list, dict, set)):
             first = seen.setdefault(id(cast("object", one)), path)

@@ -37,7 +37,8 @@ def image(actor: Actor) -> dict[str, Any]:
         "run_began": actor.new_run,
         "run_size": (actor.run_records, actor.run_bytes),
         "open": [
-            (one.seq, one.handler.name, sorted(one.pending), dict(one.patches), one.old) for one in actor.open.values()
+            (one.seq, one.handler.name, sorted(one.pending), dict(one.patches), one.old)
+            for one in actor.open.values()
         ],
         "holder": None if actor.holder is None else actor.holder.seq,
         "main": None if actor.main is None else actor.main.seq,

@@ -40,8 +40,8 @@ class Ids:
     window: int
     """Microseconds for which an answer is kept at least."""
     bytes_max: int
-    bytes: int = 0
-    _known: dict[str, Known] = field(factory=dict)
+    bytes_held: int = 0
+    _known: dict[str, Known] = field(factory=dict[str, Known])
 
     @classmethod
     def within(cls, window: timedelta, bytes_max: int) -> Ids:
@@ -59,7 +59,7 @@ class Ids:
 
     def full(self, now: Instant) -> bool:
         """Whether a new id would be one too many, after those beyond the window are let go."""
-        if self.bytes < self.bytes_max:
+        if self.bytes_held < self.bytes_max:
             return False
         over: list[str] = []
         for id_, known in self._known.items():
@@ -71,7 +71,7 @@ class Ids:
             over.append(id_)
         for id_ in over:
             self.release(id_)
-        return self.bytes >= self.bytes_max
+        return self.bytes_held >= self.bytes_max
 
     def admit(self, id_: str, seq: int, input_: Input, digest: bytes) -> None:
         """An id has begun to be used."""
@@ -88,13 +88,13 @@ class Ids:
         known = self._known.get(id_)
         if known is not None and seq in (None, known.seq):
             del self._known[id_]
-            self.bytes -= _cost(id_, known)
+            self.bytes_held -= _cost(id_, known)
 
     def remember(self, id_: str, known: Known) -> None:
         """Put an entry at the young end."""
         self.release(id_)
         self._known[id_] = known
-        self.bytes += _cost(id_, known)
+        self.bytes_held += _cost(id_, known)
 
     def entries(self) -> dict[str, Known]:
         """All of them, the oldest answer first; for a host's tables and for comparing."""

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from actorflow.errors import HistoryFull, Stuck
 
 from .actor import Actor
-from .pending import Pending, Subscription, Unresolved, Watch
 from .facts import ASK, SLEEP, Address, Instant, Ref
+from .pending import Pending, Subscription, Unresolved, Watch
 
 __all__ = ["Armed", "Outstanding", "Waits", "Waking", "asks", "crowded", "outstanding", "stuck", "wakes_at"]
 
@@ -77,7 +77,9 @@ def stuck(actor: Actor) -> Stuck | None:
     if any(open_ is not holder and open_ is not actor.main for open_ in actor.open.values()):
         return None
     waits = [task.waiting for task in actor.tasks if task.open is holder]
-    if any(isinstance(wait, Pending | Subscription) or (isinstance(wait, Watch) and wait.alarm) for wait in waits):
+    if any(
+        isinstance(wait, Pending | Subscription) or (isinstance(wait, Watch) and wait.alarm) for wait in waits
+    ):
         return None  # an answer or an alarm will move it
     if not any(isinstance(wait, Watch) for wait in waits):
         return None
@@ -122,7 +124,9 @@ class Waits:
 def crowded(actor: Actor) -> HistoryFull | None:
     """The warning of a run that open handlers keep from closing and that has come half way to its bound."""
     limits = actor.spec.limits
-    if not actor.open or (2 * actor.run_records < limits.run_records and 2 * actor.run_bytes < limits.run_bytes):
+    if not actor.open or (
+        2 * actor.run_records < limits.run_records and 2 * actor.run_bytes < limits.run_bytes
+    ):
         return None
     holders = tuple(open_.handler.where for open_ in actor.open.values())
     what = f"its run has {actor.run_records} records and {actor.run_bytes} bytes"

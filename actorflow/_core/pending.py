@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from .actor import Actor
     from .spec import Handler
 
-__all__ = ["Open", "Pending", "Promise", "Reading", "Subscription", "Unresolved", "Watch", "read_safely", "woken"]
+__all__ = [
+    "Open",
+    "Pending",
+    "Promise",
+    "Reading",
+    "Subscription",
+    "Unresolved",
+    "Watch",
+    "read_safely",
+    "woken",
+]
 
 Unresolved = Schedule | Sleep | Await | Ask | StartChild
 """Effects that resolve later."""
@@ -130,7 +140,7 @@ class Subscription(Future):
 
 
 def read_safely(read: Reading, how: str, body: bytes, what: str) -> tuple[Any, BaseException | None]:
-    """Read an answer; one that does not fit its type is its waiter's trouble, and not a fault of the house."""
+    """Read an answer; one that does not fit its type is its waiter's trouble, no fault of the house."""
     try:
         return read(how, body)
     except DecodeError as error:

@@ -1,4 +1,4 @@
-"""When an actor is quiet, and how it lets go of what is suspended.  Quiet actors are what snapshots are of."""
+"""When an actor is quiet, and how it lets go of what is suspended.  Snapshots are of quiet actors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def can_continue(actor: Actor) -> bool:
 
 def due_to_continue(actor: Actor) -> bool:
     """Whether the run should close now: somebody said so or it is long, and there is something in it."""
-    if actor.new_run or not (actor.continue_wanted or actor.run_records >= actor.spec.limits.continue_records):
+    if actor.new_run or not (
+        actor.continue_wanted or actor.run_records >= actor.spec.limits.continue_records
+    ):
         return False
     return can_continue(actor) and actor.unstorable is None
 
@@ -56,7 +58,7 @@ def silence(actor: Actor) -> None:
 
 
 def reload_state(actor: Actor) -> None:
-    """Drop what is suspended and read the state as replay would: the dropped code may still hold the old one."""
+    """Drop what is suspended and read the state as replay would: dropped code may still hold the old one."""
     dumped = _dumped(actor)
     effects, turn, answers = actor.effects, actor.turn, actor.answers
     silence(actor)

@@ -13,17 +13,17 @@ from actorflow.errors import DecodeError, Divergence, FaultError, UnknownHandler
 
 from . import facts
 from .actor import Actor
+from .closing import NOT_RUN
 from .facts import (
     ADMITTED,
     ARM,
     ASK,
-    CODE,
     CLOSE_CHILD,
     CLOSED,
+    CODE,
     DIGEST,
     DISARM,
     EFFECTS,
-    ENDED,
     ENGINE,
     ENGINE_VERSION,
     ERROR,
@@ -45,10 +45,9 @@ from .facts import (
     Record,
     Sleep,
 )
-from .closing import NOT_RUN
 from .once import Ids
-from .quiet import can_continue, silence
 from .phases import BROKEN
+from .quiet import can_continue, silence
 from .snapshot import go_back, keep
 from .turn import perform, set_aside, stable, take
 
@@ -93,10 +92,12 @@ def _rebuild(actor: Actor) -> None:
 
 
 def _replay(actor: Actor, record: Record, data: bytes) -> None:
-    seq, now, outcome, input_, effects, extra = record
+    seq, now, outcome, input_, _, extra = record
     extra = extra or {}
     if input_ is not None and seq != actor.seq + 1:
-        raise DecodeError(f"journal of {actor}", f"message {seq} follows on {actor.seq}", "records are missing")
+        raise DecodeError(
+            f"journal of {actor}", f"message {seq} follows on {actor.seq}", "records are missing"
+        )
     if outcome == ADMITTED:
         assert input_ is not None, "the codec has seen it"
         admit(actor, seq, input_, now)
@@ -145,12 +146,16 @@ def _run(actor: Actor, seq: int, input_: Input, now: int, outcome: int, marks: f
     except FaultError:
         raise
     except UnknownHandler as missing:
-        raise Divergence(str(actor), seq, input_.name, "the handler", input_.name, "no such handler") from missing
+        raise Divergence(
+            str(actor), seq, input_.name, "the handler", input_.name, "no such handler"
+        ) from missing
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
         what = f"it raised {type(error).__name__}: {error}"
-        raise Divergence(str(actor), seq, _who(actor, input_), "the outcome", facts.OUTCOMES[outcome], what) from error
+        raise Divergence(
+            str(actor), seq, _who(actor, input_), "the outcome", facts.OUTCOMES[outcome], what
+        ) from error
     finally:
         actor.recorded = None
     if produced != outcome:
@@ -207,7 +212,9 @@ def _alike(actor: Actor, was: Effect, does: Effect, *, same_code: bool) -> bool:
         return False
     names = IDENTITY.get(was[0], ())
     return all(
-        _name(actor, was, name) == _name(actor, does, name) if name == "name" else getattr(was, name) == getattr(does, name)
+        _name(actor, was, name) == _name(actor, does, name)
+        if name == "name"
+        else getattr(was, name) == getattr(does, name)
         for name in names
     )
 

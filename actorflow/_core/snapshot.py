@@ -27,7 +27,7 @@ BASE_BYTES_MIN = 4096
 class Base(NamedTuple):
     """What undo begins from: a snapshot in memory.
 
-    No handler can touch the mailbox or what is parked, so these are kept as they are and cost nothing to keep.
+    No handler can touch the mailbox or what is parked, so these are kept as they are and cost nothing.
     """
 
     data: bytes
@@ -111,7 +111,8 @@ def _restore(actor: Actor, plain: Any) -> None:
     if version != FORMAT or engine > ENGINE_VERSION:
         raise DecodeError(
             f"snapshot of {actor}",
-            f"it has format {version} and engine {engine}; this release reads {FORMAT} and up to {ENGINE_VERSION}",
+            f"it has format {version} and engine {engine}; "
+            f"this release reads {FORMAT} and up to {ENGINE_VERSION}",
             "open it with the release that wrote it, or a later one",
         )
     (

@@ -54,11 +54,11 @@ from .facts import (
     Input,
     Instant,
 )
-from .phases import ADMISSION, ADMIT, BEGIN, IGNORE
 from .faithful import see_faithful
-from .quiet import due_to_continue
 from .outstanding import wakes_at
-from .replay import admit, awaited, rebuild, remember_id, take_answers
+from .phases import ADMISSION, ADMIT, BEGIN, IGNORE
+from .quiet import due_to_continue
+from .replay import admit, awaited, rebuild, take_answers
 from .snapshot import keep, refresh_base
 from .spec import Handler
 from .turn import holds_mailbox, how_failed, perform, set_aside, stable, start, take
@@ -111,7 +111,11 @@ def step(actor: Actor, input_: Input, now: Instant) -> Turn:
     if kind == START:
         return _begin(actor, input_, now, verdict)
     if verdict is not ADMIT and verdict is not BEGIN:
-        raise ActorCompleted(str(actor), actor.status) if actor.life else NotStarted(str(actor), "nothing to end")
+        raise (
+            ActorCompleted(str(actor), actor.status)
+            if actor.life
+            else NotStarted(str(actor), "nothing to end")
+        )
     if kind == RESOLVE:
         return _resolved(actor, input_, now)
     if kind == FIRE:
@@ -185,7 +189,7 @@ def _message(actor: Actor, input_: Input, now: Instant, verdict: str) -> Turn:
 
 
 def _sent(actor: Actor, input_: Input, now: Instant, verdict: str) -> Turn:
-    """A signal from another actor: its sender is past, so what cannot be taken is parked, and never refused."""
+    """A signal from another actor: its sender is past, so what cannot be taken is parked, never refused."""
     _is_whole(actor)
     try:
         return _message(actor, input_, now, verdict)
@@ -213,7 +217,9 @@ def _known(actor: Actor, input_: Input, now: Instant) -> Turn | None:
     if known is None:
         if actor.ids.full(now):
             limit = actor.spec.limits.id_bytes
-            raise LimitExceeded(str(actor), "no room for another once-id within the window", "id_bytes", limit)
+            raise LimitExceeded(
+                str(actor), "no room for another once-id within the window", "id_bytes", limit
+            )
         return None
     first = actor.spec.handlers.get(known.name)
     name = known.name if first is None else first.name
@@ -277,7 +283,7 @@ def _read(actor: Actor, what: str, handler: Handler, function: Any, body: bytes,
 
 
 def _has_room(actor: Actor) -> None:
-    """Open handlers keep the run from closing, and so does a state that cannot be stored: it may not grow for ever."""
+    """A run that open handlers, or a state that cannot be stored, keep from closing may not grow for ever."""
     limits = actor.spec.limits
     if actor.run_records >= limits.run_records:
         limit, allowed = "run_records", limits.run_records
@@ -347,7 +353,9 @@ def _fired(actor: Actor, input_: Input, now: Instant) -> Turn:
 
 def _parked(actor: Actor, input_: Input, now: Instant) -> Turn:
     if input_.ref is None or input_.ref[0] not in actor.parked:
-        raise UsageError(f"{actor} has nothing parked under that number: {', '.join(map(str, actor.parked)) or 'none'}")
+        raise UsageError(
+            f"{actor} has nothing parked under that number: {', '.join(map(str, actor.parked)) or 'none'}"
+        )
     if input_.kind == facts.DROP:
         return _plain(actor, input_, now)
     if not actor.life:
@@ -385,7 +393,9 @@ def _handled(actor: Actor, seq: int, input_: Input, now: Instant, *, waited: boo
 # ---- how turns end -----------------------------------------------------------------------------------
 
 
-def _record(actor: Actor, seq: int, journaled: Input | None, outcome: int, extra: dict[str, Any] | None) -> bytes:
+def _record(
+    actor: Actor, seq: int, journaled: Input | None, outcome: int, extra: dict[str, Any] | None
+) -> bytes:
     """Write down a turn; changes nothing that undoing would not take back."""
     spec = actor.spec
     if actor.code != spec.fingerprint:
@@ -427,7 +437,9 @@ def _stands(actor: Actor, seq: int, input_: Input, outcome: int, record: bytes, 
     return Turn(seq, record, effects, ACKNOWLEDGE, outcome)
 
 
-def _failed(actor: Actor, seq: int, input_: Input, now: Instant, error: BaseException, *, waited: bool) -> Turn:
+def _failed(
+    actor: Actor, seq: int, input_: Input, now: Instant, error: BaseException, *, waited: bool
+) -> Turn:
     """The turn fell before its handler first suspended: nothing of it happened."""
     rebuild(actor)
     if not actor.open and len(actor.tail) > UNDO_RECORDS:

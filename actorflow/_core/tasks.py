@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from actorflow.errors import Cancelled, FaultError, ForeignAwait
@@ -15,7 +16,8 @@ from actorflow.errors import Cancelled, FaultError, ForeignAwait
 from .ambient import ambient, current
 
 if TYPE_CHECKING:
-    from .actor import Actor, Open
+    from .actor import Actor
+    from .pending import Open
 
 __all__ = ["Future", "Scope", "Task", "cancel_scope", "drop", "resume", "spawn"]
 
@@ -94,7 +96,7 @@ class Future:
 class Task:
     """One coroutine under way in a handler."""
 
-    __slots__ = ("body", "dying", "ended", "open", "scope", "waiting")
+    __slots__ = ("body", "dying", "ended", "open", "scope", "waiting", "work")
 
     def __init__(self, open_: Open, scope: Scope, ended: Callable[[Any, BaseException | None], None]) -> None:
         self.open = open_
@@ -103,6 +105,7 @@ class Task:
         self.waiting: Future | None = None
         self.dying = False
         self.body: Generator[Future, None, Any]
+        self.work: Awaitable[Any] | None = None
 
     def die(self) -> None:
         """From here on the author's frames of this task are only being unwound."""
@@ -144,6 +147,7 @@ def spawn(
 ) -> Task:
     """Make a task and put it at the end of the queue."""
     task = Task(open_, scope, ended)
+    task.work = work
     task.body = _embody(task, work)  # type: ignore[assignment]  # types.coroutine hides the generator
     actor.tasks[task] = None
     actor.ready.append(task)
@@ -181,10 +185,8 @@ def _refuse(actor: Actor, task: Task, awaited: object) -> None:
     what = "something" if awaited is None else f"{type(awaited).__module__}.{type(awaited).__qualname__}"
     actor.fault = ForeignAwait(task.open.handler.where, what)
     task.die()
-    try:
+    with suppress(BaseException):  # whatever it does now, the fault is what is reported
         task.body.throw(actor.fault)
-    except BaseException:  # noqa: BLE001 - whatever it does now, the fault is what is reported
-        pass
     drop(task)
 
 
@@ -199,9 +201,6 @@ def cancel_scope(actor: Actor, scope: Scope) -> None:
 def drop(task: Task) -> None:
     """End a suspended coroutine for good; its ``finally`` blocks can do nothing any more."""
     task.die()
-    try:
+    with suppress(BaseException):  # it swallowed GeneratorExit, or its finally failed: nobody cares
         task.body.close()
-    except BaseException:  # noqa: BLE001 - it swallowed GeneratorExit, or its finally failed: nobody cares
-        pass
-    finally:
-        task.buried()
+    task.buried()

@@ -15,10 +15,10 @@ from actorflow.errors import Cancelled, DecodeError, Refused, Runaway, UnknownHa
 
 from . import facts, phases
 from .actor import Actor, Parked
-from .pending import Open
 from .ambient import ambient
 from .closing import close_slice
 from .facts import DONE, ENDED, FIRE, MAIN, OK, OPEN, STALE, UPDATE, Ended, Input, Instant
+from .pending import Open
 from .quiet import reload_state
 from .spec import Handler
 from .tasks import Scope, cancel_scope, resume, spawn
@@ -315,7 +315,9 @@ def _wind_up(actor: Actor) -> None:
             actor.status, actor.result = status, result
             cancel_scope(actor, actor.scope)
             settle(actor)
-        elif actor.phase == phases.CLOSING and actor.status == phases.CANCELLED and status != phases.CANCELLED:
+        elif (
+            actor.phase == phases.CLOSING and actor.status == phases.CANCELLED and status != phases.CANCELLED
+        ):
             # What was cancelled, cleaned up and came to an end of its own has that end.
             actor.status, actor.result = status, result
     if actor.phase == phases.CLOSING and not actor.open:
@@ -335,7 +337,7 @@ def _unpark(actor: Actor, seq: int) -> Parked:
 
 
 def _continue(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
-    """Close the run and open the next; a main that may be is started again, on the state as it will be read."""
+    """Close the run, open the next; a main that may be is started again, on the state as it will be read."""
     if actor.main is not None:
         for pending in list(actor.main.pending.values()):
             actor.withdraw(pending)

@@ -8,7 +8,7 @@ actor that comes out has to be the same; at quiet moments it goes through a snap
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
@@ -46,7 +46,7 @@ E = TypeVar("E")
 P = ParamSpec("P")
 R = TypeVar("R")
 
-BEGINNING = datetime(2026, 1, 1, tzinfo=timezone.utc)
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 SEED = b"scenario's nonce"
 REPLAYED_WHOLE = 200
 """Histories longer than this are checked from their last snapshot, not from their first record."""
@@ -70,7 +70,9 @@ class Reply(Generic[R]):
     def value(self) -> R:
         """The answer; raises what the update raised."""
         if self._how is None:
-            raise UsageError(f"{self._where} has not answered yet\n  hint: scenario.waiting says what it waits for")
+            raise UsageError(
+                f"{self._where} has not answered yet\n  hint: scenario.waiting says what it waits for"
+            )
         if self._how == facts.OK:
             return self._decode(self._body)
         raise error_of(self._body, self._where)
@@ -451,5 +453,3 @@ class Once(Generic[E]):
 
 def _watch(where: str) -> Callable[[], None]:
     return partial(guard.leave, guard.enter(where))
-
-

@@ -96,7 +96,9 @@ def waiting(actor: Actor) -> list[Waiting]:
             case Await(due=due, type=type_):
                 view = Waiting(ref, "callback", type_, (), None if due is None else moment(due), withdrawn)
             case Ask(entity=entity, key=key, name=name, body=body, due=due):
-                view = Waiting(ref, "update", f"{entity} {key!r}.{name}", _plain(body), moment(due), withdrawn)
+                view = Waiting(
+                    ref, "update", f"{entity} {key!r}.{name}", _plain(body), moment(due), withdrawn
+                )
             case Armed(name=name, body=body, due=due):
                 view = Waiting(ref, "timer", name, _plain(body), moment(due))
             case Waking(due=due):

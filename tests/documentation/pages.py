@@ -86,7 +86,11 @@ def between(text: str, marker: str) -> str:
 
 def first_cells(text: str) -> list[str]:
     """The names in backquotes that open the rows of a page's tables."""
-    return [name for cell in re.findall(r"^\| ([^|]*)\|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)]
+    return [
+        name
+        for cell in re.findall(r"^\| ([^|]*)\|", text, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", cell)
+    ]
 
 
 def chart_phases(text: str) -> set[str]:

@@ -53,7 +53,9 @@ def test_an_example_that_fails_is_noticed(module: ModuleType) -> None:
 
 def test_an_example_is_linted(module: ModuleType) -> None:
     """The lint reads what a page shows: an example that looks at the clock in a handler is noticed."""
-    code = "import time\nfrom actorflow import entity, signal\n\n@entity\nclass Clock:\n    at: float = 0.0\n\n"
+    code = (
+        "import time\nfrom actorflow import entity, signal\n\n@entity\nclass Clock:\n    at: float = 0.0\n\n"
+    )
     code += "    @signal\n    def look(self) -> None:\n        self.at = time.time()\n"
     with pytest.warns(NondeterminismWarning, match=r"time\.time"), warnings.catch_warnings():
         warnings.simplefilter("always")
