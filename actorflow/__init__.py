@@ -124,8 +124,8 @@ _HOMES = {
     "limits": ("Limits",),
 }
 _HOME = {name: f"actorflow.{home}" for home, names in _HOMES.items() for name in names}
-# pyright: ignore[reportUnsupportedDunderAll] and noqa: one list of names is enough, and a test compares it.
-__all__ = sorted(_HOME)
+# One list of names is enough, and a test compares it with the imports above.
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]  # noqa: PLE0605 - see above
 
 
 def __getattr__(name: str) -> object:

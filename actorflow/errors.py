@@ -502,7 +502,10 @@ class NondeterminismWarning(UserWarning):
     """The lint saw something in a handler that would be different on replay."""
 
 
-for _name in __all__:
-    # Tracebacks should name the path by which users import these.
-    globals()[_name].__module__ = "actorflow"
-del _name
+def _name_as_imported() -> None:
+    """Let tracebacks name the path by which users import these."""
+    for name in __all__:
+        globals()[name].__module__ = "actorflow"
+
+
+_name_as_imported()

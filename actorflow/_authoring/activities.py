@@ -6,7 +6,19 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, ParamSpec, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    NoReturn,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 import attrs
 from attrs import field, frozen
@@ -40,17 +52,13 @@ def _positive(_: object, attribute: attrs.Attribute[Any], value: timedelta | Non
         raise DefinitionError(f"{attribute.name}={value}", "a duration has to be longer than nothing")
 
 
-def _duration(default: timedelta | None = None) -> Any:
-    return field(default=default, validator=_positive)
-
-
 @frozen(kw_only=True)
 class RetryPolicy:
     """How often and after which pauses a failed attempt is repeated."""
 
-    initial_interval: timedelta = _duration(timedelta(seconds=1))
+    initial_interval: timedelta = field(default=timedelta(seconds=1), validator=_positive)
     backoff_coefficient: float = field(default=2.0, validator=ge(1))
-    maximum_interval: timedelta = _duration(timedelta(seconds=100))
+    maximum_interval: timedelta = field(default=timedelta(seconds=100), validator=_positive)
     maximum_attempts: int = field(default=10, validator=gt(0))
     non_retryable: tuple[str, ...] = field(
         default=(), converter=tuple, validator=deep_iterable(instance_of(str))
@@ -62,13 +70,13 @@ class RetryPolicy:
 class Options:
     """How an activity is run; there is always a time-out, also when nobody sets one."""
 
-    start_to_close: timedelta = _duration(START_TO_CLOSE)
+    start_to_close: timedelta = field(default=START_TO_CLOSE, validator=_positive)
     """How long one attempt may take."""
-    schedule_to_close: timedelta | None = _duration()
+    schedule_to_close: timedelta | None = field(default=None, validator=_positive)
     """How long all attempts together may take."""
-    schedule_to_start: timedelta | None = _duration()
+    schedule_to_start: timedelta | None = field(default=None, validator=_positive)
     """How long an attempt may wait for its turn."""
-    heartbeat: timedelta | None = _duration()
+    heartbeat: timedelta | None = field(default=None, validator=_positive)
     """How long an attempt may be silent."""
     retry: RetryPolicy = field(factory=RetryPolicy)
     concurrency: int | None = field(default=None, validator=optional(gt(0)))
@@ -77,6 +85,19 @@ class Options:
     """How many attempts may begin in a second."""
     on_cancel: Literal["wait", "abandon"] = "wait"
     """Whether cancelling waits until the running attempt has ended."""
+
+
+class Choices(TypedDict, total=False):
+    """The same, as somebody writes them: those that are to differ."""
+
+    start_to_close: timedelta
+    schedule_to_close: timedelta | None
+    schedule_to_start: timedelta | None
+    heartbeat: timedelta | None
+    retry: RetryPolicy
+    concurrency: int | None
+    rate: float | None
+    on_cancel: Literal["wait", "abandon"]
 
 
 @frozen(eq=False, repr=False)
@@ -108,7 +129,7 @@ class Activity(Generic[P, R_co]):
         body = self._encode(args, kwargs)
         return lambda: Call(f"{self.name}()", self._begin(body), tracked=False)
 
-    def options(self, **overrides: Any) -> Activity[P, R_co]:
+    def options(self, **overrides: Unpack[Choices]) -> Activity[P, R_co]:
         """The same activity, run otherwise by the calls made on what this gives."""
         try:
             attrs.evolve(self.defaults, **overrides)
@@ -182,17 +203,11 @@ class _Decorator:
     @overload
     def __call__(
         self,
+        /,
         *,
-        start_to_close: timedelta = ...,
-        schedule_to_close: timedelta | None = ...,
-        schedule_to_start: timedelta | None = ...,
-        heartbeat: timedelta | None = ...,
-        retry: RetryPolicy = ...,
-        concurrency: int | None = ...,
-        rate: float | None = ...,
-        on_cancel: Literal["wait", "abandon"] = ...,
         name: str | None = ...,
         aliases: tuple[str, ...] | list[str] = ...,
+        **options: Unpack[Choices],
     ) -> _WithOptions: ...
     def __call__(
         self,
@@ -201,10 +216,13 @@ class _Decorator:
         *,
         name: str | None = None,
         aliases: tuple[str, ...] | list[str] = (),
-        **options: Any,
+        **options: Unpack[Choices],
     ) -> Any:
         decorate = _WithOptions(Options(**options), name, tuple(aliases))
-        return decorate if function is None else decorate(function, sys._getframe(1).f_locals)
+        if function is None:
+            return decorate
+        caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - for its local classes
+        return decorate(function, caller.f_locals)
 
     def current(self) -> NoReturn:
         """The attempt that runs: its number, its key, its heartbeat."""
@@ -227,9 +245,10 @@ class _WithOptions:
                 repr(function), "@activity goes on a function", "write a def or an async def"
             )
         where = function.__name__
-        name = check_name(self.name or where, where)
+        name = check_name(where if self.name is None else self.name, where)
         aliases = tuple(check_name(alias, where) for alias in self.aliases)
-        hints = sys._getframe(1).f_locals if localns is None else localns
+        caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - for its local classes
+        hints = caller.f_locals if localns is None else localns
         return Activity(function, name, aliases, arguments(function, where, hints), self.options)
 
 

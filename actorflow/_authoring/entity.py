@@ -6,13 +6,13 @@ import inspect
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar, dataclass_transform, get_origin, get_type_hints, overload
+from typing import Any, Final, TypeVar, cast, dataclass_transform, get_origin, get_type_hints, overload
 
 import attrs
 
 from actorflow._codec import Schema, arguments, pack, positional, schema, unpack
 from actorflow._codec.records import RecordCodec
-from actorflow._core.facts import ENGINE_VERSION
+from actorflow._core.facts import ENGINE_VERSION, MAIN
 from actorflow._core.spec import Handler, Spec
 from actorflow._determinism.fingerprint import fingerprint
 from actorflow._determinism.lint import Finding, lint
@@ -53,10 +53,11 @@ def entity(
     ``name`` is what is stored, the class's own name unless given.  ``version`` is raised when the stored
     fields change in a way that a default cannot bridge; each earlier one then has an ``@upcast``.
     """
-    localns = sys._getframe(1).f_locals
+    caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - for its local classes
+    localns = caller.f_locals
 
     def decorate(cls: type[T]) -> type[T]:
-        return _define(cls, localns, name or cls.__name__, version, limits or Limits())
+        return _define(cls, localns, cls.__name__ if name is None else name, version, limits or Limits())
 
     return decorate if cls is None else decorate(cls)
 
@@ -89,10 +90,14 @@ def _define(cls: type[T], localns: Mapping[str, Any], name: str, version: int, l
     state = schema(cls, where, known)
     upcasts = _upcasts(members, version, where)
     handlers = _handlers(messages, known, where)
-    mains = [message for message in messages if isinstance(message, Main)]
+    mains = [message for message in messages if message.kind == MAIN]
     if len(mains) > 1:
         raise DefinitionError(where, f"has two mains, {mains[0].where} and {mains[1].where}", "keep one")
-    required = tuple(one.name for one in attrs.fields(cls) if one.default is attrs.NOTHING)
+    required = tuple(
+        one.name
+        for one in attrs.fields(cast("type[attrs.AttrsInstance]", cls))
+        if one.default is attrs.NOTHING
+    )
     functions = [member for member in (_function(value) for value in members.values()) if member is not None]
     description = "; ".join(
         [f"{name} v{version}", state.name, *(f"{m.name}{m.arguments.name}" for m in messages)]
@@ -131,14 +136,14 @@ def _check_class(cls: type[Any], where: str) -> None:
         raise DefinitionError(where, f"an entity has no base class, and this one has {bases}", hint)
     annotated = vars(cls).get("__annotations__", {})
     for name, value in vars(cls).items():
+        kind = type(cast("object", value)).__name__
         if isinstance(value, MUTABLE) and name not in annotated and not name.startswith("__"):
-            kind = type(value).__name__
             hint = f"declare it as a field, {name}: {kind}[...] = field(factory={kind})"
             raise DefinitionError(
                 f"{where}.{name}", "a mutable value on the class is shared and never stored", hint
             )
         if isinstance(value, MUTABLE) and name in annotated:
-            hint = f"write = field(factory={type(value).__name__}) instead"
+            hint = f"write = field(factory={kind}) instead"
             raise DefinitionError(f"{where}.{name}", "its default would be shared by all actors", hint)
         if isinstance(value, Message) and name in annotated:
             raise DefinitionError(f"{where}.{name}", "is a field and a handler", "rename one of them")
@@ -252,7 +257,8 @@ def _function(member: Any) -> Callable[..., Any] | None:
     if isinstance(member, Upcast):
         return member.function
     if isinstance(member, staticmethod | classmethod):
-        return member.__func__
+        plain: Callable[..., Any] = member.__func__
+        return plain
     if isinstance(member, property):
         return member.fget
     return member if inspect.isfunction(member) else None
@@ -281,8 +287,10 @@ def _load(
     def load(data: bytes) -> Any:
         if data.startswith(head):
             return state.decode(data[len(head) :])
-        plain = unpack(data, where)
-        stored_version, stored = plain if type(plain) is list and len(plain) == 2 else (None, None)  # noqa: PLR2004 - a pair
-        return state.lift(lifted(stored, stored_version, version, upcasts, where))
+        match unpack(data, where):
+            case [stored_version, stored]:
+                return state.lift(lifted(stored, stored_version, version, upcasts, where))
+            case _:
+                return state.lift(lifted(None, None, version, upcasts, where))
 
     return load

@@ -17,6 +17,7 @@ from typing import (
     Concatenate,
     Generic,
     Literal,
+    NoReturn,
     ParamSpec,
     Protocol,
     TypeVar,
@@ -73,14 +74,14 @@ class Message:
         on_failure: OnFailure = "park",
         restartable: bool = False,
     ) -> None:
-        if not inspect.isfunction(function):
+        if not inspect.isfunction(function) or function.__name__ == "<lambda>":
             what = f"@{self.word} goes on a method"
             raise DefinitionError(
                 getattr(function, "__qualname__", repr(function)), what, "write it above a def"
             )
         self.function = function
         self.where = function.__qualname__.split("<locals>.")[-1]
-        self.name = check_name(name or function.__name__, self.where)
+        self.name = check_name(function.__name__ if name is None else name, self.where)
         if isinstance(aliases, str):
             raise DefinitionError(
                 self.where, f"aliases={aliases!r} is a text", f"write aliases=[{aliases!r}]"
@@ -102,7 +103,7 @@ class Message:
     def __repr__(self) -> str:
         return f"<{self.word} {self.where}>"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise NotInHandler(
             f"{self.where}()",
             f"a {self.word} is not called on the class: send it to an actor, or call it on self",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+from typing import TYPE_CHECKING, Literal, ParamSpec, Self, cast
 
 from actorflow._core.ambient import ambient, writing
 from actorflow.errors import Cancelled, CompensationFailed
@@ -33,7 +33,7 @@ class saga:  # noqa: N801 - a context manager reads as a verb
     def __init__(self) -> None:
         self._steps: list[tuple[str, Callable[[], Awaitable[object]]]] = []
 
-    async def __aenter__(self) -> saga:
+    async def __aenter__(self) -> Self:
         writing("saga()")
         return self
 
@@ -43,7 +43,7 @@ class saga:  # noqa: N801 - a context manager reads as a verb
         """Register a compensation with its arguments, which are kept as they are now."""
         writing("undo()")
         if isinstance(compensation, Activity):
-            plan: Activity[Any, Any] = compensation
+            plan = cast("Activity[..., object]", compensation)
             self._steps.append((str(plan), plan.later(args, kwargs)))
         else:
             name = getattr(compensation, "__qualname__", repr(compensation))

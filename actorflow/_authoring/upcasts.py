@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from actorflow.errors import DecodeError, DefinitionError
 
@@ -43,15 +43,19 @@ def upcast(from_version: int) -> Callable[[Callable[[Stored], Stored]], Upcast]:
     return decorate
 
 
+def _is_stored(plain: object) -> TypeGuard[Stored]:
+    return type(plain) is dict
+
+
 def lifted(stored: Any, version: Any, current: int, upcasts: Mapping[int, Upcast], where: str) -> Stored:
     """Stored fields in the form of the current version."""
-    if type(stored) is not dict or type(version) is not int or version < 1:
+    if not _is_stored(stored) or type(version) is not int or version < 1:
         raise DecodeError(where, "its stored state does not have the expected form")
     if version > current:
         hint = "run the code that stored it, or a later one"
         raise DecodeError(where, f"it was stored by version {version}; this code is version {current}", hint)
     for step in range(version, current):
         stored = upcasts[step].function(stored)
-        if type(stored) is not dict:
+        if not _is_stored(stored):
             raise DecodeError(where, f"{upcasts[step].where} gave {type(stored).__name__}, not dict")
     return stored

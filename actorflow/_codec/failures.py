@@ -18,7 +18,7 @@ __all__ = ["Failure", "error_of", "failure", "pack_failure", "plain_details"]
 
 MESSAGE_CHARACTERS: Final = 4_000
 DETAILS_BYTES: Final = 16_384
-OURS: Final = {
+OURS: Final[dict[str, type[errors.ActorflowError]]] = {
     "ActorCompleted": errors.ActorCompleted,
     "AlreadyStarted": errors.AlreadyStarted,
     "Deadlock": errors.Deadlock,
@@ -52,7 +52,8 @@ def _failure_of(error: BaseException) -> Failure:
     if isinstance(error, Cancelled):
         return Failure("cancelled", name, _text(error))
     if OURS.get(name) is type(error):
-        fields = [plain_details(getattr(error, field.name)) for field in attrs.fields(type(error))]
+        kind = cast("type[attrs.AttrsInstance]", type(error))
+        fields = [plain_details(getattr(error, field.name)) for field in attrs.fields(kind)]
         return Failure("failed", f"actorflow.{name}", _text(error), fields)
     try:
         details = plain_details(getattr(error, "details", None))
@@ -73,7 +74,7 @@ def _text(thing: object) -> str:
 def plain_details(details: Any) -> Any:
     """Details as plain data; what is not plain, or too much, is kept as its text."""
     if isinstance(details, tuple):
-        details = list(cast("tuple[Any, ...]", details))
+        details = list(cast("tuple[object, ...]", details))
     try:
         small = len(pack(details)) <= DETAILS_BYTES
     except WrongArgument:
@@ -111,6 +112,6 @@ def error_of(body: bytes, where: str) -> Exception:
         return HandlerFailed(where, "Cancelled", message or "it was cancelled")
     ours = OURS.get(type_.removeprefix("actorflow."))
     if ours is not None and type_.startswith("actorflow."):
-        fields = [tuple(value) if isinstance(value, list) else value for value in details]
+        fields = [tuple(cast("list[object]", value)) if isinstance(value, list) else value for value in details]
         return ours(*fields)
     return HandlerFailed(where, type_, message, details)

@@ -27,8 +27,9 @@ _pack: Final = Packer(autoreset=True).pack
 class RecordCodec:
     """The core's values as msgpack."""
 
-    def pack_record(self, record: tuple[Any, ...], /) -> bytes:
-        return cast("bytes", _pack(record))
+    pack_record: Final = staticmethod(_pack)
+    """Named tuples are packed as they are; a wrapper around this would take a third of its time."""
+    pack: Final = staticmethod(_pack)
 
     def unpack_record(self, data: bytes, /) -> Record:
         plain = self.unpack(data)
@@ -54,16 +55,13 @@ class RecordCodec:
     def digest(self, data: bytes, /) -> bytes:
         return blake2b(data, digest_size=DIGEST_BYTES).digest()
 
-    def pack(self, value: Any, /) -> bytes:
-        return cast("bytes", _pack(value))
-
     def unpack(self, data: bytes, /) -> Any:
         try:
             return unpackb(data, use_list=False, strict_map_key=False)
         # msgpack spreads its failures over nine types of exception, and every one means the same here.
         except Exception as error:
             raise DecodeError(
-                "journal", f"the bytes cannot be read ({error or type(error).__name__})"
+                "journal", f"the bytes cannot be read ({str(error) or type(error).__name__})"
             ) from error
 
 
@@ -75,14 +73,15 @@ def _whole(value: Any) -> int:
 
 def _input(plain: Any) -> Input:
     input_ = Input(*plain)
+    kind, name, body, id_, ref, sender, options = cast("tuple[object, ...]", input_)
     if (
-        input_.kind not in KINDS
-        or type(input_.name) is not str
-        or type(input_.body) is not bytes
-        or not isinstance(input_.id, str | None)
-        or not isinstance(input_.ref, tuple | None)
-        or not isinstance(input_.sender, tuple | None)
-        or not isinstance(input_.options, tuple | None)
+        kind not in KINDS
+        or type(name) is not str
+        or type(body) is not bytes
+        or not isinstance(id_, str | None)
+        or not isinstance(ref, tuple | None)
+        or not isinstance(sender, tuple | None)
+        or not isinstance(options, tuple | None)
     ):
         raise ValueError(f"{plain!r} is not an input")
     return input_

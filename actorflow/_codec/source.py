@@ -53,7 +53,7 @@ def _whole(found: Sized, plain: Sized) -> Sized:
     return found if len(found) == len(plain) else _odd()
 
 
-_COMMON: Final[dict[str, object]] = {
+_SHARED: Final[dict[str, object]] = {
     "_Exception": Exception,
     "_Packer": Packer,
     "_bytes": pack,
@@ -82,7 +82,7 @@ class Source:
     Every name begins with ``_``, so that the parameters of a handler can have the names they like.
     """
 
-    _names: dict[str, object] = field(factory=lambda: dict(_COMMON))
+    _names: dict[str, object] = field(factory=lambda: dict(_SHARED))
     _lines: list[str] = field(factory=list[str])
     _functions: dict[tuple[int, str], str] = field(factory=dict[tuple[int, str], str])
     _count: int = 0

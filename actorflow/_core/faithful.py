@@ -32,21 +32,21 @@ def see_faithful(live: Any, read: Any, where: str) -> None:
         parts = list(_parts(one, other, path))
         if parts or isinstance(one, (list, dict, set)):
             first = seen.setdefault(id(cast("object", one)), path)
-            if first != path and not _immutable(one):
+            if first != path and not _immutable(cast("object", one)):
                 what = f"the object that is also {first}"
                 raise NondeterminismError(path, what, "store a copy: after a restart they would be two")
         work.extend(parts)
 
 
-def _parts(one: Any, other: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
+def _parts(one: object, other: object, path: str) -> Iterator[tuple[Any, Any, str]]:
     """What a value is made of, beside what it was read as."""
     if isinstance(one, dict):
-        mapping, read = cast("dict[Any, Any]", one), cast("dict[Any, Any]", other)
+        mapping, read = cast("dict[object, object]", one), cast("dict[object, object]", other)
         for (key, held), (key_read, held_read) in zip(mapping.items(), read.items(), strict=True):
             yield key, key_read, f"{path}[{key!r}]"
             yield held, held_read, f"{path}[{key!r}]"
     elif isinstance(one, list | tuple):
-        pairs = zip(cast("list[Any]", one), cast("list[Any]", other), strict=True)
+        pairs = zip(cast("list[object]", one), cast("list[object]", other), strict=True)
         for place, (item, item_read) in enumerate(pairs):
             yield item, item_read, f"{path}[{place}]"
     else:
@@ -56,7 +56,7 @@ def _parts(one: Any, other: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
             yield getattr(one, name), getattr(other, name), f"{path}.{name}"
 
 
-def _immutable(value: Any) -> bool:
+def _immutable(value: object) -> bool:
     """A tuple, or an instance of a frozen class; what it holds is looked at by itself."""
     frozen = getattr(type(value), "__setattr__", None)
     dataclass_parameters = getattr(type(value), "__dataclass_params__", None)

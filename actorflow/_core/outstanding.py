@@ -11,7 +11,7 @@ from typing import NamedTuple
 from actorflow.errors import HistoryFull, Stuck
 
 from .actor import Actor
-from .facts import ASK, SLEEP, Address, Instant, Ref
+from .facts import Address, Ask, Instant, Ref, Sleep
 from .pending import Pending, Subscription, Unresolved, Watch
 
 __all__ = ["Armed", "Outstanding", "Waits", "Waking", "asks", "crowded", "outstanding", "stuck", "wakes_at"]
@@ -60,9 +60,9 @@ def wakes_at(actor: Actor, ref: Ref | None) -> Instant:
     if ref == actor.alarm:
         return actor.alarm_due
     pending = actor.pending.get(ref) if ref is not None else None
-    if pending is None or pending.effect.kind != SLEEP:
+    if pending is None or not isinstance(pending.effect, Sleep):
         return 0
-    return pending.effect[1]
+    return pending.effect.due
 
 
 def stuck(actor: Actor) -> Stuck | None:
@@ -137,5 +137,5 @@ def asks(actor: Actor) -> Iterable[tuple[Ref, Address]]:
     """The updates of other actors that the holder of the mailbox awaits."""
     if actor.holder is not None:
         for ref, pending in actor.holder.pending.items():
-            if pending.effect.kind == ASK:
-                yield ref, (pending.effect[1], pending.effect[2])
+            if isinstance(pending.effect, Ask):
+                yield ref, (pending.effect.entity, pending.effect.key)

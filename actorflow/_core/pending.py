@@ -74,8 +74,10 @@ class Pending(Future):
     def resolve(self, actor: Actor, how: str, body: bytes) -> None:
         """The world has answered."""
         actor.forget(self)
+        value: Any = None
+        error: BaseException | None = None
         if how == CANCELLED and self.withdrawn:
-            value, error = None, Cancelled()
+            error = Cancelled()
         else:
             value, error = read_safely(self.read, how, body, EFFECTS[self.effect.kind].__name__)
         if self.shares is not None:

@@ -133,15 +133,14 @@ def _next(actor: Actor, seq: int) -> Input:
 
 
 def _run(actor: Actor, seq: int, input_: Input, now: int, outcome: int, marks: frozenset[str]) -> None:
+    if input_.kind == facts.RESOLVE and not awaited(actor, input_):
+        what = f"effect {input_.ref}"
+        raise Divergence(str(actor), seq, "-", "what is awaited", what, "nothing by that name")
     actor.recorded = marks
     try:
         if input_.kind in HANDLED:
             produced = take(actor, seq, input_, now)
         else:
-            if input_.kind == facts.RESOLVE and not awaited(actor, input_):
-                raise Divergence(
-                    str(actor), seq, "-", "what is awaited", f"effect {input_.ref}", "nothing by that name"
-                )
             produced = perform(actor, input_, now, seq)
     except FaultError:
         raise

@@ -180,9 +180,9 @@ def keep(actor: Actor, seq: int, input_: Input | None, data: bytes) -> None:
         actor.new_run = False
     # Measured: a dump costs about as much per byte as packing records does, so one whenever the tail has
     # grown to the size of the base adds a few percent, and bounds an undo by reading the base twice.
-    if actor.tail_bytes > BASE_BYTES_MIN and not actor.open:
-        if actor.base is None or actor.tail_bytes > len(actor.base.data):
-            refresh_base(actor)
+    least = BASE_BYTES_MIN if actor.base is None else max(BASE_BYTES_MIN, len(actor.base.data))
+    if actor.tail_bytes > least and not actor.open:
+        refresh_base(actor)
 
 
 def refresh_base(actor: Actor) -> None:

@@ -132,7 +132,7 @@ def _embody(task: Task, work: Awaitable[Any]) -> Generator[Any, None, Any]:
     """The outermost frame of a task: the last one to go when it is dropped."""
     try:
         if isinstance(work, types.CoroutineType):
-            return (yield from work)
+            return (yield from work)  # type: ignore[misc]  # what types.coroutine is for
         return (yield from work.__await__())
     finally:
         task.buried()
@@ -148,7 +148,7 @@ def spawn(
     """Make a task and put it at the end of the queue."""
     task = Task(open_, scope, ended)
     task.work = work
-    task.body = _embody(task, work)  # type: ignore[assignment]  # types.coroutine hides the generator
+    task.body = _embody(task, work)
     actor.tasks[task] = None
     actor.ready.append(task)
     return task

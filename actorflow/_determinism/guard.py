@@ -204,7 +204,7 @@ class _Place:
 _OURS: Final = str(Path(__file__).absolute().parent.parent) + os.sep
 _STDLIB: Final = str(Path(os.__file__).absolute().parent) + os.sep
 _ROOTS: Final = frozenset(name.partition(".")[0] for name in FORBIDDEN)
-_HELPERS: Final = frozenset({"attr", "attrs", "cattr", "cattrs", "msgpack", "typing_extensions"})
+_LOOKED_THROUGH: Final = frozenset({"attr", "attrs", "cattr", "cattrs", "msgpack", "typing_extensions"})
 # Importing, warning, and the tools that watch a test run do what they do on top of any frame.
 _QUIET: Final = frozenset(
     {"importlib", "_strptime", "warnings", "_pytest", "pluggy", "hypothesis", "coverage", "bdb", "pdb"}
@@ -224,7 +224,7 @@ def _place(filename: str) -> _Place:
     root = module.partition(".")[0]
     if root in _QUIET and module != "importlib":
         return _Place("quiet")
-    if role == "library" or root in _HELPERS:
+    if role == "library" or root in _LOOKED_THROUGH:
         return _Place("library", module)
     return _Place("site", module) if role == "site" else _Place("author")
 

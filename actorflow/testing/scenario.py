@@ -7,7 +7,7 @@ actor that comes out has to be the same; at quiet moments it goes through a snap
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
@@ -16,6 +16,7 @@ from actorflow._authoring.activities import Activity
 from actorflow._authoring.callbacks import opens, read_token
 from actorflow._authoring.ending import pack_result
 from actorflow._authoring.entity import findings_of, spec_of
+from actorflow._authoring.handlers import Message
 from actorflow._authoring.identity import instant, moment
 from actorflow._authoring.keys import check_key
 from actorflow._authoring.waiting import microseconds
@@ -27,7 +28,7 @@ from actorflow._core.actor import Actor
 from actorflow._core.facts import Ended, Input, Ref
 from actorflow._core.image import differences, image
 from actorflow._core.once import Ids
-from actorflow._core.outstanding import outstanding, stuck
+from actorflow._core.outstanding import Armed, Waking, outstanding, stuck
 from actorflow._core.pending import Pending, Promise
 from actorflow._core.quiet import quiet
 from actorflow._core.replay import replay
@@ -38,7 +39,8 @@ from actorflow.errors import Divergence, NondeterminismError, UsageError
 from .views import Entry, Parked, Sent, Waiting, entry, parked, sent, waiting
 
 if TYPE_CHECKING:
-    from actorflow._authoring.handlers import Message, Query, Signal, Update
+    from actorflow._core.spec import Codec
+    from actorflow._authoring.handlers import Query, Signal, Update
 
 __all__ = ["Reply", "Scenario"]
 
@@ -113,6 +115,20 @@ class Scenario(Generic[E]):
             first = findings[0]
             raise NondeterminismError(f"{first.file}:{first.line}", first.what, first.instead)
         self._actor = self._vacant(entity)
+
+    @classmethod
+    def of_records(cls, entity: type[E], key: str, records: Sequence[bytes]) -> Scenario[E]:
+        """The scenario of a journal that was recorded earlier, under the code of ``entity``."""
+        scenario = cls(entity, key)
+        scenario._records = list(records)  # noqa: SLF001 - its own
+        scenario.restart()
+        scenario._now = scenario._actor.now  # noqa: SLF001 - its own
+        return scenario
+
+    @property
+    def codec(self) -> Codec:
+        """What reads and writes records."""
+        return self._actor.spec.codec
 
     def _vacant(self, entity: type[Any]) -> Actor:
         spec = spec_of(entity)
@@ -208,10 +224,7 @@ class Scenario(Generic[E]):
         ref = self._find(what)[1]
         if isinstance(what, Waiting):
             body = pack_result(value)
-        elif isinstance(what, Activity):
-            activity: Activity[Any, Any] = what
-            body = activity.arguments.answer.encode(value)
-        elif hasattr(what, "arguments"):
+        elif isinstance(what, Activity | Message):
             body = what.arguments.answer.encode(value)
         else:
             body = pack_result(value)
@@ -294,10 +307,10 @@ class Scenario(Generic[E]):
             due = getattr(what, "due", None)
             if due is None or due > target:
                 continue
-            if hasattr(what, "body") and not hasattr(what, "entity"):
+            if isinstance(what, Armed):
                 dues.append((due, ref, Input(facts.FIRE, what.name, what.body, ref=ref)))
             else:
-                how = facts.OK if getattr(what, "kind", facts.SLEEP) == facts.SLEEP else facts.TIMED_OUT
+                how = facts.OK if isinstance(what, facts.Sleep | Waking) else facts.TIMED_OUT
                 dues.append((due, ref, Input(facts.RESOLVE, how, ref=ref)))
         if not dues:
             return None
@@ -436,7 +449,7 @@ class Scenario(Generic[E]):
 
 
 class Once(Generic[E]):
-    """A scenario whose messages carry an idempotency key."""
+    """A scenario whose messages carry an idempotency key: one class in two parts."""
 
     def __init__(self, scenario: Scenario[E], id_: str) -> None:
         self._scenario = scenario
@@ -444,11 +457,13 @@ class Once(Generic[E]):
 
     def signal(self, handler: Signal[E, P], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Send a signal, which happens once for this id."""
-        self._scenario._signal(handler, args, kwargs, self._id)  # noqa: SLF001 - one class in two parts
+        scenario = self._scenario
+        scenario._signal(handler, args, kwargs, self._id)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - see Once
 
     def update(self, handler: Update[E, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Reply[R]:
         """Send an update, which happens once for this id."""
-        return self._scenario._update(handler, args, kwargs, self._id)  # noqa: SLF001 - one class in two parts
+        scenario = self._scenario
+        return scenario._update(handler, args, kwargs, self._id)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - see Once
 
 
 def _watch(where: str) -> Callable[[], None]:

@@ -80,8 +80,8 @@ class Entry:
 
 
 def _plain(body: bytes) -> tuple[Any, ...]:
-    plain = unpack(body) if body else []
-    return tuple(cast("list[Any]", plain)) if isinstance(plain, list) else (plain,)
+    plain: object = unpack(body) if body else []
+    return tuple(cast("list[object]", plain)) if isinstance(plain, list) else (plain,)
 
 
 def waiting(actor: Actor) -> list[Waiting]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import field
+
+from actorflow import entity, signal, update
 from actorflow._authoring.entity import spec_of
 from actorflow._core.actor import Actor
 from actorflow._core.image import differences, image
@@ -12,6 +15,7 @@ from actorflow._core.quiet import quiet
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
 from actorflow.testing import Scenario
+from tests.core.shop import release
 
 
 def vacant(entity: type[Any], key: str = "scenario", nonce: bytes = b"") -> Actor:
@@ -43,3 +47,31 @@ def prove(scenario: Scenario[Any]) -> int:
         if place < len(records):
             replay(walked, records[place : place + 1])
     return quiet_places
+
+
+@entity
+class Tally:
+    """One handler suspended, and another that fails beside it."""
+
+    done: list[str] = field(factory=list)
+
+    @update
+    async def slow(self) -> int:
+        await release("slow")
+        self.done.append("slow")
+        return len(self.done)
+
+    @signal(interleave=True)
+    def fail(self) -> None:
+        self.done.append("never")
+        raise ValueError("undo")
+
+
+def undone_beside_an_open_handler() -> None:
+    """A turn is undone while a handler is suspended, and what that does afterwards counts."""
+    tally = Scenario(Tally)
+    slow = tally.update(Tally.slow)
+    tally.signal(Tally.fail)
+    tally.answer(release)
+    assert (slow.value, tally.state.done) == (1, ["slow"])
+    prove(tally)

@@ -55,7 +55,7 @@ def test_every_trace_names_its_test() -> None:
     parts = pages.read(TRACES).split("\n## ")[1:]
     numbered = {int(part.split(".")[0]): part for part in parts if part[0].isdigit()}
     assert sorted(numbered) == list(range(1, 15))
-    assert [number for number, part in numbered.items() if f"`test_trace_{number}_" not in part] == []
+    assert [number for number, part in numbered.items() if f"test_trace_{number}_" not in part] == []
 
 
 def test_the_reference_has_every_public_name() -> None:
