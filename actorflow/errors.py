@@ -7,6 +7,8 @@ The text of an error is made from its public fields: which actor, what happened,
 after ``hint:`` what to do.  Knows nothing of the rest of actorflow, so everything may import it.
 """
 
+# Long because errors are read side by side: which there are, and what each says.
+
 from __future__ import annotations
 
 from typing import ClassVar

@@ -10,16 +10,20 @@ from __future__ import annotations
 import argparse
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import blake2b
 from itertools import count
+from types import ModuleType
 
 import msgpack
 from attrs import define, field
 
 from actorflow import Refused, activity, entity, signal, timer, update
 from actorflow._authoring.entity import spec_of
+from actorflow._core import replay as replays
+from actorflow._core import snapshot as snapshots
 from actorflow._core.actor import Actor
 from actorflow._core.facts import OK, RESOLVE, SIGNAL, UPDATE, Input
 from actorflow._core.once import Ids
@@ -179,6 +183,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     row("the floor: unpack, call, pack", floor)
     row("a signal: step, undo readiness, record", plain)
+    with _patched(snapshots, "BASE_BYTES_MIN", 1 << 60):
+        row("  without a new base now and then: what undo readiness costs", _stepped("add", SIGNAL, messages))
     row("  and it arms a timer", _stepped("add_and_arm", SIGNAL, messages))
     row("  and it has a once-id", _stepped("add", SIGNAL, messages, ids=True))
     row("an update with its answer", _stepped("add_and_tell", UPDATE, messages))
@@ -190,9 +196,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     records, taken, result = _journal(messages)
     replayed = _timed(lambda: replay(_actor(), records), len(records))
     row("replay of a signal with a timer, effects compared", replayed)
+    with _patched(replays, "_compare", lambda *_: None):
+        row("  without comparing", _timed(lambda: replay(_actor(), records), len(records)))
     row("a snapshot of a cart with ten items, written", _timed(lambda: _many(lambda: snapshot(_actor_of(taken)), few), few))
     row("  and read", _timed(lambda: _many(lambda: restore(_actor(), taken), few), few))
     print(f"result {result.hex()}, {len(records)} records, {sum(map(len, records)) / len(records):.0f} bytes each")
+
+
+@contextmanager
+def _patched(module: ModuleType, name: str, value: object) -> Iterator[None]:
+    """Without one of the rules, to see what it costs."""
+    was = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, was)
 
 
 _READ: dict[bytes, Actor] = {}

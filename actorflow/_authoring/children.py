@@ -175,4 +175,5 @@ def fan_out(
     The first child to fail cancels the others and is raised; with ``partial=True`` a ``ChildFailed`` stands
     in its place among the results instead.
     """
-    return _FanOut(children, at_most, result, partial=partial, policy=policy)
+    children_: _FanOut[Any] = _FanOut(children, at_most, result, partial=partial, policy=policy)
+    return children_

@@ -10,16 +10,16 @@ from typing import Any, Final, TypeVar, cast, dataclass_transform, get_origin, g
 
 import attrs
 
-from actorflow._codec import Schema, arguments, pack, positional, schema, unpack
+from actorflow._codec import Arguments, Schema, arguments, pack, positional, schema, unpack
 from actorflow._codec.records import RecordCodec
-from actorflow._core.facts import ENGINE_VERSION, MAIN
+from actorflow._core.facts import ENGINE_VERSION, MAIN, UPDATE
 from actorflow._core.spec import Handler, Spec
 from actorflow._determinism.fingerprint import fingerprint
 from actorflow._determinism.lint import Finding, lint
 from actorflow.errors import DefinitionError, NondeterminismWarning, UsageError
 from actorflow.limits import Limits
 
-from .handlers import Main, Message, Query, Signal, Timer, Update
+from .handlers import Main, Message, Query, Signal, Timer
 from .keys import check_name
 from .upcasts import Upcast, lifted
 
@@ -211,8 +211,8 @@ def _handler(message: Message, known: Mapping[str, Any]) -> Handler:
         )
     check = message.check
     if check is not None:
-        assert isinstance(message, Update), "only updates have validators"
-        _check_validator(check, message, known)
+        assert message.kind == UPDATE, "only updates have validators"
+        _check_validator(check, f"the validator of {where}", message.arguments, known)
     message.spec = Handler(
         name=message.name,
         kind=message.kind,
@@ -231,10 +231,10 @@ def _handler(message: Message, known: Mapping[str, Any]) -> Handler:
     return message.spec
 
 
-def _check_validator(check: Callable[..., None], message: Message, known: Mapping[str, Any]) -> None:
-    where = f"the validator of {message.where}"
+def _check_validator(
+    check: Callable[..., None], where: str, ours: Arguments, known: Mapping[str, Any]
+) -> None:
     takes = arguments(check, where, known, skip_self=True)
-    ours = message.arguments
     if takes.name.rsplit(" -> ", 1)[0] != ours.name.rsplit(" -> ", 1)[0]:
         raise DefinitionError(where, f"it takes {takes.name}", f"it gets what the update gets: {ours.name}")
 
@@ -257,8 +257,7 @@ def _function(member: Any) -> Callable[..., Any] | None:
     if isinstance(member, Upcast):
         return member.function
     if isinstance(member, staticmethod | classmethod):
-        plain: Callable[..., Any] = member.__func__
-        return plain
+        return cast("staticmethod[..., Any]", member).__func__
     if isinstance(member, property):
         return member.fget
     return member if inspect.isfunction(member) else None

@@ -7,7 +7,7 @@ argument; ``self.add_item`` is the plain method.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from types import MethodType
 from typing import (
@@ -51,6 +51,9 @@ __all__ = [
 E = TypeVar("E")
 P = ParamSpec("P")
 R = TypeVar("R")
+G = TypeVar("G")
+A = TypeVar("A", None, Coroutine[Any, Any, None])
+"""What a handler without an answer gives: nothing, at once or when it has been awaited."""
 QUERY = 0
 OnFailure = Literal["park", "stop"]
 
@@ -138,7 +141,7 @@ class Update(Message, Generic[E, P, R]):
         return self if instance is None else MethodType(self.function, instance)
 
     def validator(self, function: Callable[Concatenate[E, P], None], /) -> Callable[Concatenate[E, P], None]:
-        """Declare what refuses this update before it is admitted; it gets the same arguments, and only reads."""
+        """Declare what refuses this update before it is admitted; it gets its arguments, and only reads."""
         if self.check is not None:
             raise DefinitionError(self.where, "has two validators", "write one that checks both")
         if inspect.iscoroutinefunction(function):
@@ -187,23 +190,44 @@ class Main(Message, Generic[E, R]):
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Main[E, R]: ...
     @overload
-    def __get__(self, instance: object, owner: type[Any]) -> Callable[[], Awaitable[R]]: ...
+    def __get__(self, instance: object, owner: type[Any]) -> Callable[[], Coroutine[Any, Any, R]]: ...
     def __get__(self, instance: object | None, owner: type[Any]) -> Any:
         return self if instance is None else MethodType(self.function, instance)
+
+
+# ---- what type checkers know besides: calling a handler on self gives what its function gives --------------
+
+if TYPE_CHECKING:
+
+    class _Signal(Signal[E, P], Generic[E, P, A]):
+        @overload
+        def __get__(self, instance: None, owner: type[Any]) -> Signal[E, P]: ...
+        @overload
+        def __get__(self, instance: object, owner: type[Any]) -> Callable[P, A]: ...
+        def __get__(self, instance: object | None, owner: type[Any]) -> Any: ...
+
+    class _Update(Update[E, P, R], Generic[E, P, R, G]):
+        @overload
+        def __get__(self, instance: None, owner: type[Any]) -> Update[E, P, R]: ...
+        @overload
+        def __get__(self, instance: object, owner: type[Any]) -> Callable[P, G]: ...
+        def __get__(self, instance: object | None, owner: type[Any]) -> Any: ...
 
 
 # ---- the decorators; the protocols are what they give when they are called with options --------------------
 
 
 class _ToSignal(Protocol):
-    def __call__(self, function: Callable[Concatenate[E, P], Awaitable[None] | None], /) -> Signal[E, P]: ...
+    def __call__(self, function: Callable[Concatenate[E, P], A], /) -> _Signal[E, P, A]: ...
 
 
 class _ToUpdate(Protocol):
     @overload
-    def __call__(self, function: Callable[Concatenate[E, P], Awaitable[R]], /) -> Update[E, P, R]: ...
+    def __call__(
+        self, function: Callable[Concatenate[E, P], Coroutine[Any, Any, R]], /
+    ) -> _Update[E, P, R, Coroutine[Any, Any, R]]: ...
     @overload
-    def __call__(self, function: Callable[Concatenate[E, P], R], /) -> Update[E, P, R]: ...
+    def __call__(self, function: Callable[Concatenate[E, P], R], /) -> _Update[E, P, R, R]: ...
 
 
 class _ToQuery(Protocol):
@@ -211,11 +235,13 @@ class _ToQuery(Protocol):
 
 
 class _ToTimer(Protocol):
-    def __call__(self, function: Callable[Concatenate[E, P], Awaitable[None] | None], /) -> Timer[E, P]: ...
+    def __call__(
+        self, function: Callable[Concatenate[E, P], Coroutine[Any, Any, None] | None], /
+    ) -> Timer[E, P]: ...
 
 
 class _ToMain(Protocol):
-    def __call__(self, function: Callable[[E], Awaitable[R]], /) -> Main[E, R]: ...
+    def __call__(self, function: Callable[[E], Coroutine[Any, Any, R]], /) -> Main[E, R]: ...
 
 
 def _made(cls: Callable[..., Any], function: Callable[..., Any] | None, **options: Any) -> Any:
@@ -223,7 +249,7 @@ def _made(cls: Callable[..., Any], function: Callable[..., Any] | None, **option
 
 
 @overload
-def signal(function: Callable[Concatenate[E, P], Awaitable[None] | None], /) -> Signal[E, P]: ...
+def signal(function: Callable[Concatenate[E, P], A], /) -> _Signal[E, P, A]: ...
 @overload
 def signal(
     *,
@@ -242,9 +268,11 @@ def signal(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
 
 
 @overload
-def update(function: Callable[Concatenate[E, P], Awaitable[R]], /) -> Update[E, P, R]: ...
+def update(
+    function: Callable[Concatenate[E, P], Coroutine[Any, Any, R]], /
+) -> _Update[E, P, R, Coroutine[Any, Any, R]]: ...
 @overload
-def update(function: Callable[Concatenate[E, P], R], /) -> Update[E, P, R]: ...
+def update(function: Callable[Concatenate[E, P], R], /) -> _Update[E, P, R, R]: ...
 @overload
 def update(*, interleave: bool = ..., name: str | None = ..., aliases: Iterable[str] = ...) -> _ToUpdate: ...
 def update(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
@@ -262,7 +290,7 @@ def query(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
 
 @overload
-def timer(function: Callable[Concatenate[E, P], Awaitable[None] | None], /) -> Timer[E, P]: ...
+def timer(function: Callable[Concatenate[E, P], Coroutine[Any, Any, None] | None], /) -> Timer[E, P]: ...
 @overload
 def timer(
     *,
@@ -277,7 +305,7 @@ def timer(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
 
 @overload
-def main(function: Callable[[E], Awaitable[R]], /) -> Main[E, R]: ...
+def main(function: Callable[[E], Coroutine[Any, Any, R]], /) -> Main[E, R]: ...
 @overload
 def main(*, restartable: bool = ..., name: str | None = ..., aliases: Iterable[str] = ...) -> _ToMain: ...
 def main(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -99,23 +98,52 @@ def patched(id_: str) -> bool:
     return patches[id_]
 
 
-class _Logger(logging.LoggerAdapter[logging.Logger]):
-    """Says which actor speaks, and says nothing twice: silent in replay and while code is being dropped."""
+class HandlerLogger:
+    """Says which actor speaks, and says nothing twice: silent in replay and while code is being dropped.
 
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name that logging calls
+    Not a ``LoggerAdapter``: a handler may call this one, and the lint knows that one as what it may not.
+    """
+
+    __slots__ = ("_logger",)
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def log(self, level: int, message: str, *args: object, **options: Any) -> None:
+        """Say something at a level."""
+        self._say(level, message, args, options)
+
+    def debug(self, message: str, *args: object, **options: Any) -> None:
+        """Say what only a developer wants to know."""
+        self._say(logging.DEBUG, message, args, options)
+
+    def info(self, message: str, *args: object, **options: Any) -> None:
+        """Say what happened."""
+        self._say(logging.INFO, message, args, options)
+
+    def warning(self, message: str, *args: object, **options: Any) -> None:
+        """Say what somebody should look at."""
+        self._say(logging.WARNING, message, args, options)
+
+    def error(self, message: str, *args: object, **options: Any) -> None:
+        """Say what went wrong."""
+        self._say(logging.ERROR, message, args, options)
+
+    def exception(self, message: str, *args: object, **options: Any) -> None:
+        """Say what went wrong, with the error that is being handled."""
+        self._say(logging.ERROR, message, args, {"exc_info": True, **options})
+
+    def _say(self, level: int, message: str, args: tuple[object, ...], options: dict[str, Any]) -> None:
         actor = ambient.actor
         if ambient.dying or (actor is not None and actor.replaying):
-            return False
-        return super().isEnabledFor(level)
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        actor = ambient.actor
-        if actor is None:
-            return msg, kwargs
-        extra: Mapping[str, Any] = kwargs.get("extra") or {}
-        known = {"entity": actor.address[0], "key": actor.address[1], "seq": actor.turn}
-        return f"{actor}: {msg}", {**kwargs, "extra": {**known, **extra}}
+            return
+        options.setdefault("stacklevel", 3)
+        if actor is not None:
+            known = {"entity": actor.address[0], "key": actor.address[1], "seq": actor.turn}
+            options["extra"] = {**known, **(options.get("extra") or {})}
+            message = f"{str(actor).replace('%', '%%')}: {message}"
+        self._logger.log(level, message, *args, **options)
 
 
-logger = _Logger(logging.getLogger("actorflow.handlers"), {})
+logger = HandlerLogger("actorflow.handlers")
 """A logger for handlers: names the actor, and is silent during replay."""

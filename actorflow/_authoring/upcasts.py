@@ -25,7 +25,8 @@ class Upcast:
 def upcast(from_version: int) -> Callable[[Callable[[Stored], Stored]], Upcast]:
     """Declare how the fields that ``from_version`` stored become those of the version after it.
 
-    The function takes no ``self``: it gets the stored fields as plain data, and gives them back changed.
+    The function takes no ``self``, which ``@staticmethod`` below this says to type checkers: it gets the
+    stored fields as plain data, and gives them back changed.
     """
     if type(from_version) is not int or from_version < 1:
         raise DefinitionError(
@@ -33,6 +34,8 @@ def upcast(from_version: int) -> Callable[[Callable[[Stored], Stored]], Upcast]:
         )
 
     def decorate(function: Callable[[Stored], Stored]) -> Upcast:
+        if isinstance(function, staticmethod):  # so that type checkers do not miss ``self``
+            function = function.__func__
         if len(inspect.signature(function).parameters) != 1:
             where = function.__qualname__
             raise DefinitionError(

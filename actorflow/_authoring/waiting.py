@@ -259,7 +259,17 @@ def gather(*works: Awaitable[Any], at_most: int | None = None) -> Awaitable[tupl
     return _Gather(f"gather() of {len(works)}", works, at_most or GATHER_AT_MOST)
 
 
-def race(*works: Awaitable[T]) -> Awaitable[Winner[T]]:
+@overload
+def race(a: Awaitable[T1], b: Awaitable[T2], /) -> Awaitable[Winner[T1 | T2]]: ...
+@overload
+def race(a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], /) -> Awaitable[Winner[T1 | T2 | T3]]: ...
+@overload
+def race(
+    a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], d: Awaitable[T4], /
+) -> Awaitable[Winner[T1 | T2 | T3 | T4]]: ...
+@overload
+def race(*works: Awaitable[T]) -> Awaitable[Winner[T]]: ...
+def race(*works: Awaitable[Any]) -> Awaitable[Winner[Any]]:
     """Do several things at once; gives the first to end, once the others were cancelled and have ended."""
     if not works:
         raise UsageError("race() needs something to wait for")

@@ -112,6 +112,8 @@ def error_of(body: bytes, where: str) -> Exception:
         return HandlerFailed(where, "Cancelled", message or "it was cancelled")
     ours = OURS.get(type_.removeprefix("actorflow."))
     if ours is not None and type_.startswith("actorflow."):
-        fields = [tuple(cast("list[object]", value)) if isinstance(value, list) else value for value in details]
+        fields = [
+            tuple(cast("list[object]", value)) if isinstance(value, list) else value for value in details
+        ]
         return ours(*fields)
     return HandlerFailed(where, type_, message, details)

@@ -27,9 +27,9 @@ _pack: Final = Packer(autoreset=True).pack
 class RecordCodec:
     """The core's values as msgpack."""
 
-    pack_record: Final = staticmethod(_pack)
+    pack_record = staticmethod(_pack)
     """Named tuples are packed as they are; a wrapper around this would take a third of its time."""
-    pack: Final = staticmethod(_pack)
+    pack = staticmethod(_pack)
 
     def unpack_record(self, data: bytes, /) -> Record:
         plain = self.unpack(data)

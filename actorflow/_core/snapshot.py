@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, NamedTuple
 
-from actorflow.errors import ActorflowError, DecodeError
+from actorflow.errors import ActorflowError, DecodeError, LimitExceeded
 
 from . import phases
 from .actor import Actor, Arming, Child, Parked
@@ -193,7 +193,10 @@ def refresh_base(actor: Actor) -> None:
         # The records stand, and replay from the older base gives this state; but nothing can write it down.
         actor.unstorable = error
         return
+    limit = actor.spec.limits.state_bytes
     actor.unstorable = None
+    if len(data) > limit:
+        actor.unstorable = LimitExceeded(str(actor), f"its state has {len(data)} bytes", "state_bytes", limit)
     actor.base = Base(data, tuple(actor.mailbox), dict(actor.parked))
     actor.tail.clear()
     actor.tail_bytes = 0

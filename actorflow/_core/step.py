@@ -5,6 +5,8 @@ until it gives nothing.  Both change the actor in memory and return what is to b
 turn may be shown to anybody before its record is durable.  A usage error is raised and leaves no trace.
 """
 
+# Long because an input goes from the top to the bottom of this file, and every way it can end is here.
+
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple

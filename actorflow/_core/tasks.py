@@ -148,7 +148,7 @@ def spawn(
     """Make a task and put it at the end of the queue."""
     task = Task(open_, scope, ended)
     task.work = work
-    task.body = _embody(task, work)
+    task.body = _embody(task, work)  # pyright: ignore[reportAttributeAccessIssue]  # it is a generator
     actor.tasks[task] = None
     actor.ready.append(task)
     return task

@@ -122,12 +122,12 @@ _types: set[type] = set()
 # ---- the two instruments -----------------------------------------------------------------------------
 
 
-def _profile(frame: FrameType, event: str, arg: Any) -> None:
+def _profile(frame: FrameType, what: str, arg: Any) -> None:
     # Runs at every call inside a handler: two look-ups decide nearly always.
-    if event == "c_call":
+    if what == "c_call":
         if arg in _calls or type(arg.__self__) in _types:
             _blame(frame, name_of(arg))
-    elif event == "call" and _has_rows(frame.f_globals.get("__name__", "")):
+    elif what == "call" and _has_rows(frame.f_globals.get("__name__", "")):
         # Only now the code object: asking a frame for it is an audit event, and costs 0.4 us.
         _entered(frame, _place(frame.f_code.co_filename))
 
@@ -152,14 +152,14 @@ def _entered(frame: FrameType, place: _Place) -> None:
         _blame(caller, name)
 
 
-def _audit(event: str, args: tuple[Any, ...]) -> None:
+def _audit(what: str, args: tuple[Any, ...]) -> None:
     if _here.watch is None:
         return
-    name = canonical(event)
+    name = canonical(what)
     if instead_of(name) is None:
         return
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - the frame, not a copy
-    if event == "import":
+    if what == "import":
         root = str(args[0]).partition(".")[0]
         # The standard library has no say in what a handler does, and C imports from it behind its back.
         if root not in sys.stdlib_module_names and root != "actorflow":

@@ -14,47 +14,34 @@ from __future__ import annotations
 
 import ast
 import builtins
-import linecache
 import sys
 from collections.abc import MutableMapping, MutableSequence, MutableSet
 from enum import Enum
-from functools import lru_cache
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CellType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
 
 from actorflow._determinism.forbidden import ARGUMENTS, FORBIDDEN, canonical, excused, instead_of, name_of
+from actorflow._determinism.source import (
+    FunctionNode,
+    Source,
+    annotates_set,
+    changed_by,
+    local_names,
+    root_of,
+    source_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable
 
 __all__ = ["Finding", "lint"]
 
-_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _CONTAINERS = (list, dict, set, bytearray)
 _CHANGEABLE = (MutableMapping, MutableSequence, MutableSet)
 _MAKERS = frozenset({"list", "dict", "set", "bytearray"})
-_SETS = frozenset({"set", "frozenset", "Set", "FrozenSet", "AbstractSet", "MutableSet"})
 _SET_METHODS = frozenset({"union", "intersection", "difference", "symmetric_difference", "copy"})
-_CHANGES = frozenset(
-    {
-        *(
-            "add",
-            "append",
-            "appendleft",
-            "clear",
-            "discard",
-            "extend",
-            "extendleft",
-            "insert",
-            "pop",
-            "popitem",
-        ),
-        *("popleft", "remove", "reverse", "setdefault", "sort", "update"),
-        *("difference_update", "intersection_update", "symmetric_difference_update"),
-    },
-)
 # What makes an order out of a set, what only hands it on, and what does not care.
 _ORDERS = frozenset({"list", "tuple", "iter", "enumerate", "zip", "map", "filter"})
 _CALM = frozenset({"sorted", "len", "min", "max", "sum", "any", "all", "set", "frozenset"})
@@ -88,7 +75,7 @@ def lint(functions: Iterable[Callable[..., object]], where: str, sets: Collectio
     findings: set[Finding] = set()
     todo = [function for function in functions if isinstance(function, FunctionType)]
     seen: set[int] = set()
-    sources: dict[str, _Source | None] = {}
+    sources: dict[str, Source | None] = {}
     while todo:
         function = todo.pop()
         wrapped = vars(function).get("__wrapped__")
@@ -98,7 +85,7 @@ def lint(functions: Iterable[Callable[..., object]], where: str, sets: Collectio
             continue
         seen.add(id(code))
         if code.co_filename not in sources:
-            sources[code.co_filename] = _source(function)
+            sources[code.co_filename] = source_of(function)
         source = sources[code.co_filename]
         node = source.find(code) if source else None
         if source and node:
@@ -112,111 +99,21 @@ def lint(functions: Iterable[Callable[..., object]], where: str, sets: Collectio
     return sorted(findings)
 
 
-# ---- source ------------------------------------------------------------------------------------------
-
-
-class _Source:
-    """A parsed file: its lines, and its functions by the line they begin at."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = text.splitlines()
-        self.tree = ast.parse(text)
-        self.functions: dict[tuple[int, str], ast.FunctionDef | ast.AsyncFunctionDef] = {}
-        self._changed: frozenset[str] | None = None
-        todo: list[ast.AST] = [self.tree]
-        for node in todo:  # statements only: most nodes of a file are expressions
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
-                self.functions[first, node.name] = node
-            for part in ("body", "orelse", "handlers", "finalbody", "cases"):
-                todo += statements if isinstance(statements := getattr(node, part, ()), list) else ()
-
-    def find(self, code: CodeType) -> _Function | None:
-        """Answer the node that was compiled to ``code``; of two lambdas on one line, neither."""
-        if code.co_name != "<lambda>":
-            return self.functions.get((code.co_firstlineno, code.co_name))
-        found = [node for node in ast.walk(self.tree) if isinstance(node, ast.Lambda)]
-        here = [node for node in found if node.lineno == code.co_firstlineno]
-        return here[0] if len(here) == 1 else None
-
-    def changed(self) -> frozenset[str]:
-        """Answer the names through which some function of the file changes something."""
-        if self._changed is None:
-            inner = (node for function in self.functions.values() for node in ast.walk(function))
-            roots = (_root(target) for node in inner for target in _changed(node))
-            self._changed = frozenset(root.id for root in roots if root)
-        return self._changed
-
-
-_parsed = lru_cache(maxsize=8)(_Source)
-
-
-def _source(function: FunctionType) -> _Source | None:
-    file = function.__code__.co_filename
-    linecache.checkcache(file)
-    # What attrs generates has a source too, and is none of the author's concern.
-    text = "" if " generated " in file else "".join(linecache.getlines(file, function.__globals__))
-    try:
-        return _parsed(text) if text else None
-    except (SyntaxError, ValueError):  # the file is not what was imported
-        return None
-
-
-# ---- what nodes mean ---------------------------------------------------------------------------------
-
-
-def _changed(node: ast.AST) -> Iterator[ast.expr]:
-    """Answer what this node changes in place: ``x``, in ``x[1] = 2``, ``del x.y`` and ``x.append(2)``."""
-    match node:
-        case ast.Subscript() | ast.Attribute() if not isinstance(node.ctx, ast.Load):
-            yield node.value
-        case ast.Call(func=ast.Attribute(value=value, attr=name)) if name in _CHANGES:
-            yield value
-        case _:
-            pass
-
-
-def _root(node: ast.expr) -> ast.Name | None:
-    while isinstance(node, ast.Attribute | ast.Subscript):
-        node = node.value
-    return node if isinstance(node, ast.Name) else None
-
-
-def _annotates_set(node: ast.expr | None) -> bool:
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name in _SETS
-        case ast.Subscript(value=value):
-            return _annotates_set(value)
-        case ast.BinOp(left=left, right=right):
-            return _annotates_set(left) or _annotates_set(right)
-        case ast.Constant(value=str(text)):
-            return text.partition("[")[0].rpartition(".")[2].strip() in _SETS
-        case _:
-            return False
-
-
-def _locals(code: CodeType) -> set[str]:
-    """Answer the names that are local to a function, those of the functions inside it included."""
-    inner = (_locals(constant) for constant in code.co_consts if isinstance(constant, CodeType))
-    return {*code.co_varnames, *code.co_cellvars}.union(*inner)
-
-
 class _Reader(ast.NodeVisitor):
     """Reads one function; what it finds is (line, what, instead)."""
 
-    def __init__(self, function: FunctionType, source: _Source, sets: Collection[str]) -> None:
+    def __init__(self, function: FunctionType, source: Source, sets: Collection[str]) -> None:
         code, cells = function.__code__, function.__closure__ or ()
         self.findings: set[tuple[int, str, str]] = set()
         self.followed: list[FunctionType] = []
         self._function, self._source, self._fields = function, source, sets
         self._self = code.co_varnames[0] if code.co_argcount else ""
-        self._names: dict[str, Any] = dict.fromkeys(_locals(code), _UNKNOWN)
+        self._names: dict[str, Any] = dict.fromkeys(local_names(code), _UNKNOWN)
         self._outer = {name: _content(cell) for name, cell in zip(code.co_freevars, cells, strict=True)}
         self._sets: set[str] = set()
         self._calm: set[int] = set()  # ids of nodes whose order, or whose use, does not matter
 
-    def read(self, node: _Function) -> None:
+    def read(self, node: FunctionNode) -> None:
         """Read the body, and the defaults, which are evaluated only once."""
         self._parameters(node.args)
         for part in node.body if isinstance(node.body, list) else [node.body]:
@@ -286,12 +183,12 @@ class _Reader(ast.NodeVisitor):
     def visit(self, node: ast.AST) -> None:
         """Look at what a node changes before looking at the node."""
         if isinstance(node, ast.Subscript | ast.Attribute | ast.Call):
-            for target in _changed(node):
+            for target in changed_by(node):
                 self._changes(target, called=isinstance(node, ast.Call))
         super().visit(node)
 
     def _changes(self, target: ast.expr, *, called: bool) -> None:
-        root = _root(target)
+        root = root_of(target)
         if isinstance(target, ast.Attribute) and target.attr == "__class__":
             self._add(target, "changes its class, which all actors share", _STATE)
         elif root and root.id not in self._names:
@@ -325,7 +222,7 @@ class _Reader(ast.NodeVisitor):
 
     def _parameters(self, arguments: ast.arguments) -> None:
         for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-            if _annotates_set(parameter.annotation):
+            if annotates_set(parameter.annotation):
                 self._sets.add(parameter.arg)
         for default in (*arguments.defaults, *arguments.kw_defaults):
             display = isinstance(
@@ -467,7 +364,7 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if isinstance(node.target, ast.Name) and _annotates_set(node.annotation):
+        if isinstance(node.target, ast.Name) and annotates_set(node.annotation):
             self._sets.add(node.target.id)
         self.visit(node.target)
         if node.value:

@@ -5,6 +5,8 @@ After every step, behind the author's back, the whole history goes through the c
 actor that comes out has to be the same; at quiet moments it goes through a snapshot as well.
 """
 
+# Long because a test needs everything about one actor in one place, and it is many small verbs.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -39,8 +41,8 @@ from actorflow.errors import Divergence, NondeterminismError, UsageError
 from .views import Entry, Parked, Sent, Waiting, entry, parked, sent, waiting
 
 if TYPE_CHECKING:
-    from actorflow._core.spec import Codec
     from actorflow._authoring.handlers import Query, Signal, Update
+    from actorflow._core.spec import Codec
 
 __all__ = ["Reply", "Scenario"]
 
@@ -120,9 +122,9 @@ class Scenario(Generic[E]):
     def of_records(cls, entity: type[E], key: str, records: Sequence[bytes]) -> Scenario[E]:
         """The scenario of a journal that was recorded earlier, under the code of ``entity``."""
         scenario = cls(entity, key)
-        scenario._records = list(records)  # noqa: SLF001 - its own
+        scenario._records = list(records)
         scenario.restart()
-        scenario._now = scenario._actor.now  # noqa: SLF001 - its own
+        scenario._now = scenario._actor.now
         return scenario
 
     @property

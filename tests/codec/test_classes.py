@@ -90,7 +90,7 @@ class Shelf:
 
 def test_loading_does_not_run_the_constructor() -> None:
     """A stored value is the loaded value, whatever converters, validators and post-init do to new ones."""
-    value = Guarded("a", 1, hidden="h")
+    value = Guarded("a", 1, hidden="h")  # pyright: ignore[reportCallIssue]  # attrs drops the underscore
     object.__setattr__(value, "loud", "quiet")
     object.__setattr__(value, "small", 99)
     value.made = 5

@@ -19,6 +19,7 @@ from actorflow.errors import DecodeError, WrongArgument
 
 Sku = NewType("Sku", str)
 Cents = TypeAliasType("Cents", int)
+Both = TypeAliasType("Both", int | bytes)
 MaybeCents = TypeAliasType("MaybeCents", Optional[Cents])  # noqa: UP045 - an alias cannot be joined with |
 
 
@@ -141,7 +142,7 @@ def test_a_union_writes_the_name_of_the_type() -> None:
         (Optional[int], int | None),  # noqa: UP045
         (Union[int, str, None], int | str | None),  # noqa: UP007
         (Union[MaybeCents, str], int | str | None),  # noqa: UP007 - 3.11 cannot join an alias with |
-        (Union[TypeAliasType("Both", int | bytes), str], int | bytes | str),  # noqa: UP007
+        (Union[Both, str], int | bytes | str),  # noqa: UP007
     ],
 )
 def test_hints_that_mean_the_same_are_the_same(hint: Any, same: Any) -> None:

@@ -413,8 +413,9 @@ def _one_in(n: int) -> st.SearchStrategy[bool]:
     return st.integers(1, n).map(lambda drawn: drawn == n)
 
 
-usual = _op([name for name in PLAIN if name not in STRANGE]) | _op(["inc", "log", "arm", "tock", "send"])
-plain = _one_in(8).flatmap(lambda strange: _op(STRANGE) if strange else usual)
+usual = _op(["inc", "log", "arm", "disarm", "tock", "send"])
+plain = usual | usual | usual | _op([name for name in PLAIN if name not in STRANGE])
+plain |= _one_in(6).flatmap(lambda strange: _op(STRANGE) if strange else usual)
 instructions = st.recursive(
     _op(WAITING, 6) | plain,
     lambda inner: st.builds(
@@ -422,13 +423,13 @@ instructions = st.recursive(
     ),
     max_leaves=6,
 )
-ids = st.none() | st.sampled_from(["i1", "i2", "i3"])
+ids = _one_in(4).flatmap(lambda named: st.sampled_from(["i1", "i2", "i3"]) if named else st.none())
 OPEN = ["exclusive", "between", "stopping", "answered", "answered_between"]
 messages = st.builds(
     Message, st.sampled_from(OPEN), st.lists(instructions, max_size=4), ids, _one_in(4)
 )
 short_messages = st.builds(
-    Message, st.sampled_from(["now", "answered_now"]), st.lists(plain, max_size=3), ids, _one_in(4)
+    Message, st.sampled_from(["now", "stopping", "answered_now"]), st.lists(plain, max_size=3), ids, _one_in(4)
 )
 malformed = st.builds(
     Malformed,
@@ -450,28 +451,19 @@ bad_answers = st.builds(
     lambda which, end: Answer(which, *end), st.integers(0, 9), st.sampled_from(FAILURES)
 )
 starts = st.builds(Start, st.sampled_from(["fail", "use"]), st.sampled_from(["fail", "new"]), ids, st.booleans())
-endings = st.sampled_from([Cancel(), Terminate(), *[Pass(1)] * 8])
 passing = st.builds(Pass, st.integers(-2, 6))
 repairs = st.builds(Retry, st.integers(0, 3)) | st.builds(Drop, st.integers(0, 3))
+rarely: st.SearchStrategy[Move] = st.one_of(
+    malformed, starts, repairs, st.builds(Late, st.integers(0, 9)), st.sampled_from([Cancel(), Terminate(), Pass(1), Pass(9)])
+)
 moves: st.SearchStrategy[Move] = st.one_of(
-    messages,
-    messages,
-    short_messages,
-    malformed,
-    good_answers,
-    good_answers,
-    bad_answers,
-    st.builds(Late, st.integers(0, 9)),
-    passing,
-    endings,
-    starts,
-    repairs,
+    messages, messages, messages, short_messages, good_answers, good_answers, good_answers, bad_answers, passing, rarely
 )
 
 
 def programs() -> st.SearchStrategy[Program]:
     """Programs, twice as long in a long search."""
-    longest = settings.default.stateful_step_count // 4 if settings.default else 12
-    return st.builds(
-        Program, st.sampled_from(MAINS), st.booleans(), st.lists(moves, min_size=2, max_size=longest)
-    )
+    longest = settings().stateful_step_count
+    lengths = st.integers(1, longest)
+    several = lengths.flatmap(lambda length: st.lists(moves, min_size=length, max_size=length))
+    return st.builds(Program, st.sampled_from(["none", "none", *MAINS]), st.booleans(), several)

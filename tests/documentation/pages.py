@@ -57,7 +57,7 @@ def examples(text: str) -> list[Example]:
 
 
 def run(example: Example, page: str, module: ModuleType) -> None:
-    """Run a block in a module of its own, with tracebacks and the lint's findings that name the page's lines."""
+    """Run a block in a module; tracebacks, and what the lint finds, name the lines of the page."""
     name = f"<{page}, the block at line {example.line}>"
     source = "\n" * (example.line - 1) + example.code
     linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name

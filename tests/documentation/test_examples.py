@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -14,8 +13,8 @@ from tests.documentation import pages
 
 
 @pytest.fixture
-def module(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
-    """A module for one page, findable by its name while the page is read, as those who resolve hints need it."""
+def module() -> Iterator[ModuleType]:
+    """A module for one page, to be found by its name while it runs, as those who resolve hints need it."""
     made = ModuleType("shown_to_readers")
     sys.modules[made.__name__] = made
     yield made
@@ -57,8 +56,7 @@ def test_an_example_is_linted(module: ModuleType) -> None:
         "import time\nfrom actorflow import entity, signal\n\n@entity\nclass Clock:\n    at: float = 0.0\n\n"
     )
     code += "    @signal\n    def look(self) -> None:\n        self.at = time.time()\n"
-    with pytest.warns(NondeterminismWarning, match=r"time\.time"), warnings.catch_warnings():
-        warnings.simplefilter("always")
+    with pytest.warns(NondeterminismWarning, match=r"time\.time"):
         pages.run(pages.Example(1, code), "docs/a.md", module)
 
 
