@@ -39,7 +39,7 @@ class Limits:
     children: int = _bound(1_000)
     """Children alive at a time."""
     run_records: int = _bound(10_000)
-    """Records in one run while a handler is open; warned at half, then new messages are refused."""
+    """Records in one run while a handler is open: then messages are refused, at twice as many new effects."""
     run_bytes: int = _bound(10 << 20)
     """The same in bytes."""
     continue_records: int = _bound(1_000)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from actorflow._core.ambient import writing
-from actorflow._core.tasks import running
-from actorflow.errors import Cancelled, UsageError
+from actorflow._core.tasks import checkpoint, running
+from actorflow.errors import UsageError
 
 if TYPE_CHECKING:
     from actorflow._core.actor import Actor
@@ -56,8 +56,7 @@ class Call(Generic[T]):
             raise UsageError(f"{self._label} {why}\n  hint: keep the answer, and call again for another")
         self._actor = None
         actor.unawaited.pop(self, None)
-        if running().scope.cancelled:
-            raise Cancelled
+        yield from checkpoint(running())
         value: T = yield from self._begin(actor).__await__()
         return value if self._read is None else self._read()
 

@@ -17,6 +17,7 @@ from typing import (
     Concatenate,
     Generic,
     Literal,
+    Never,
     NoReturn,
     ParamSpec,
     Protocol,
@@ -52,7 +53,7 @@ E = TypeVar("E")
 P = ParamSpec("P")
 R = TypeVar("R")
 G = TypeVar("G")
-A = TypeVar("A", None, Coroutine[Any, Any, None])
+A = TypeVar("A", None, Coroutine[object, Never, None])
 """What a handler without an answer gives: nothing, at once or when it has been awaited."""
 QUERY = 0
 OnFailure = Literal["park", "stop"]
@@ -106,11 +107,13 @@ class Message:
     def __repr__(self) -> str:
         return f"<{self.word} {self.where}>"
 
-    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise NotInHandler(
-            f"{self.where}()",
-            f"a {self.word} is not called on the class: send it to an actor, or call it on self",
-        )
+    if not TYPE_CHECKING:  # who checks types is told before it runs
+
+        def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+            raise NotInHandler(
+                f"{self.where}()",
+                f"a {self.word} is not called on the class: send it to an actor, or call it on self",
+            )
 
 
 class Signal(Message, Generic[E, P]):
@@ -190,12 +193,14 @@ class Main(Message, Generic[E, R]):
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Main[E, R]: ...
     @overload
-    def __get__(self, instance: object, owner: type[Any]) -> Callable[[], Coroutine[Any, Any, R]]: ...
+    def __get__(self, instance: object, owner: type[Any]) -> Callable[[], Coroutine[object, Never, R]]: ...
     def __get__(self, instance: object | None, owner: type[Any]) -> Any:
         return self if instance is None else MethodType(self.function, instance)
 
 
 # ---- what type checkers know besides: calling a handler on self gives what its function gives --------------
+#
+# Coroutines of object and Never, for mypy takes two Any for a reason to give up on the overloads of gather.
 
 if TYPE_CHECKING:
 
@@ -225,7 +230,7 @@ class _ToUpdate(Protocol):
     @overload
     def __call__(
         self, function: Callable[Concatenate[E, P], Coroutine[Any, Any, R]], /
-    ) -> _Update[E, P, R, Coroutine[Any, Any, R]]: ...
+    ) -> _Update[E, P, R, Coroutine[object, Never, R]]: ...
     @overload
     def __call__(self, function: Callable[Concatenate[E, P], R], /) -> _Update[E, P, R, R]: ...
 
@@ -270,7 +275,7 @@ def signal(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
 @overload
 def update(
     function: Callable[Concatenate[E, P], Coroutine[Any, Any, R]], /
-) -> _Update[E, P, R, Coroutine[Any, Any, R]]: ...
+) -> _Update[E, P, R, Coroutine[object, Never, R]]: ...
 @overload
 def update(function: Callable[Concatenate[E, P], R], /) -> _Update[E, P, R, R]: ...
 @overload

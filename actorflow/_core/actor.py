@@ -4,6 +4,8 @@ An ``Actor`` is what a step works on and nothing else may change.  What the jour
 ``snapshot``; how it is made again from that is in ``replay``.
 """
 
+# Long because it is one class: every table of an actor, and each verb that keeps two of them in step.
+
 from __future__ import annotations
 
 from collections import deque
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
     from .once import Ids
     from .snapshot import Base
     from .spec import Handler, Spec
+
+DIGEST_BYTES_MIN = 4096
+"""Bytes of records that call for a digest of even the smallest state."""
 
 __all__ = ["Actor", "Arming", "Child", "Parked"]
 
@@ -102,6 +107,7 @@ class Actor:
         "alarm_due",
         "aliases",
         "answers",
+        "awaits",
         "base",
         "born",
         "broken",
@@ -227,7 +233,7 @@ class Actor:
         """Nothing but its own beginning is in this run yet."""
         self.undigested = 0
         """Bytes of records since the last that has a digest."""
-        self.digest_at = 0
+        self.digest_at = DIGEST_BYTES_MIN
         """How many of them call for the next."""
         self.calm()
 
@@ -259,6 +265,7 @@ class Actor:
     def clear(self) -> None:
         """Forget what the last turn had besides effects; most turns have nothing."""
         self.touched = False
+        self.awaits = 0
         self.marks: list[str] = []
         self.patches: dict[str, bool] = {}
         """What ``patched`` answered to a handler that cannot suspend."""

@@ -13,6 +13,7 @@ from actorflow.errors import HistoryFull, Stuck
 from .actor import Actor
 from .facts import Address, Ask, Instant, Ref, Sleep
 from .pending import Pending, Subscription, Unresolved, Watch
+from .phases import RUNNING
 
 __all__ = ["Armed", "Outstanding", "Waits", "Waking", "asks", "crowded", "outstanding", "stuck", "wakes_at"]
 
@@ -47,7 +48,7 @@ def outstanding(actor: Actor) -> list[Outstanding]:
     found += [
         Outstanding(arming.ref, Armed(*key, arming.due))
         for key, arming in actor.timers.items()
-        if not arming.fired
+        if not arming.fired and actor.phase == RUNNING  # one that falls due while closing fires no more
     ]
     found += [Outstanding(child.ref, address) for address, child in actor.children.items()]
     if actor.alarm is not None:
@@ -130,6 +131,8 @@ def crowded(actor: Actor) -> HistoryFull | None:
         return None
     holders = tuple(open_.handler.where for open_ in actor.open.values())
     what = f"its run has {actor.run_records} records and {actor.run_bytes} bytes"
+    if 2 * actor.run_records < limits.run_records:
+        return HistoryFull(str(actor), what, "run_bytes", limits.run_bytes, holders)
     return HistoryFull(str(actor), what, "run_records", limits.run_records, holders)
 
 

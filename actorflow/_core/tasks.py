@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from actorflow.errors import Cancelled, FaultError, ForeignAwait
+from actorflow.errors import Cancelled, FaultError, ForeignAwait, Runaway
 
 from .ambient import ambient, current
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from .actor import Actor
     from .pending import Open
 
-__all__ = ["Future", "Scope", "Task", "cancel_scope", "drop", "resume", "spawn"]
+__all__ = ["Future", "Scope", "Task", "cancel_scope", "checkpoint", "drop", "resume", "running", "spawn"]
+
+AWAITS_MAX = 100_000
+"""How often handlers may await in one turn before it is taken for a loop that never waits."""
 
 
 class Scope:
@@ -58,8 +61,7 @@ class Future:
 
     def __await__(self) -> Generator[Future, None, Any]:
         task = running()
-        if task.scope.cancelled:
-            raise Cancelled
+        yield from checkpoint(task)
         if not self.done:
             self.task = task
             task.waiting = self
@@ -125,6 +127,27 @@ def running() -> Task:
     task = current("await").task
     assert task is not None, "only a task awaits: queries and predicates are plain functions"
     return task
+
+
+def checkpoint(task: Task) -> Generator[Future, None, None]:
+    """What every await begins with: raise in a cancelled scope, and stop what never waits.
+
+    A loop that catches ``Cancelled``, or that awaits what is there already, would hold the whole host.  It is
+    made to wait for ever, and the fault is raised from outside, where it cannot catch that, too.
+    """
+    actor = current("await")
+    actor.awaits += 1
+    actor.touched = True
+    if actor.awaits > AWAITS_MAX:
+        actor.fault = Runaway(str(actor), task.open.handler.where, AWAITS_MAX)
+        task.waiting = Future()
+        try:
+            yield task.waiting
+        except GeneratorExit:
+            task.die()
+            raise
+    if task.scope.cancelled:
+        raise Cancelled
 
 
 @types.coroutine

@@ -11,7 +11,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any
 
-from actorflow.errors import Cancelled, DecodeError, Refused, Runaway, UnknownHandler, WrongArgument
+from actorflow.errors import Cancelled, DecodeError, Refused, UnknownHandler, WrongArgument
 
 from . import facts, phases
 from .actor import Actor, Parked
@@ -20,14 +20,23 @@ from .closing import close_slice
 from .facts import DONE, ENDED, FIRE, MAIN, OK, OPEN, STALE, UPDATE, Ended, Input, Instant
 from .pending import Open
 from .quiet import reload_state
+from .settle import settle
 from .spec import Handler
-from .tasks import Scope, cancel_scope, resume, spawn
+from .tasks import Scope, cancel_scope, spawn
 
-__all__ = ["bear", "holds_mailbox", "how_failed", "perform", "set_aside", "stable", "start", "take"]
+__all__ = [
+    "bear",
+    "holds_mailbox",
+    "how_failed",
+    "perform",
+    "read_arguments",
+    "set_aside",
+    "stable",
+    "start",
+    "take",
+]
 
 NONCE_BYTES = 16
-RESUMED_MAX = 100_000
-"""How often tasks may go on in one turn before it is taken for a loop that never waits."""
 
 
 def perform(actor: Actor, input_: Input, now: Instant, seq: int) -> int:
@@ -69,11 +78,7 @@ def _enter(actor: Actor, where: str, work: Callable[[], int]) -> int:
 def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
     if actor.state is None:
         bear(actor, None, None)
-    try:
-        arguments = handler.decode(input_.body)
-    except DecodeError as error:
-        # The parameters have changed since it was sent: the message's trouble, not a fault of the actor.
-        raise WrongArgument(error.where, error.what, error.hint) from error
+    arguments = read_arguments(handler, input_.body)
     if handler.suspends:
         outcome = _open(actor, seq, input_, handler, arguments)
     else:
@@ -112,66 +117,6 @@ def _open(actor: Actor, seq: int, input_: Input, handler: Handler, arguments: tu
     settle(actor)
     open_.fresh = False
     return OPEN if seq in actor.open else DONE
-
-
-# ---- running what is ready ---------------------------------------------------------------------------
-
-
-def settle(actor: Actor) -> None:
-    """Run tasks, first in first out, and wake conditions that came true, until nothing moves."""
-    ready = actor.ready
-    resumed = 0
-    while True:
-        if actor.fault is not None:
-            raise actor.fault
-        if actor.failure is not None:
-            raise actor.failure
-        if ready:
-            task = ready.popleft()
-            if task.open is actor.main and actor.holder is not None:
-                actor.held.append(task)  # main goes on between handlers only
-            else:
-                resumed += 1
-                if resumed > RESUMED_MAX:
-                    raise Runaway(str(actor), task.open.handler.where, RESUMED_MAX)
-                resume(actor, task)
-        elif actor.held and actor.holder is None:
-            ready.extend(actor.held)
-            actor.held.clear()
-        elif not (actor.watches and _came_true(actor)) and not (actor.unawaited and _complain(actor)):
-            return
-
-
-def _came_true(actor: Actor) -> bool:
-    """Wake the first task whose condition holds, in the order in which they began to wait."""
-    for watch in list(actor.watches):
-        assert watch.task is not None, "a condition is awaited where it is made"
-        if watch.task.open is actor.main and actor.holder is not None:
-            continue
-        actor.reading = "condition"
-        try:
-            true = watch.predicate()
-        except Exception as error:  # noqa: BLE001 - it belongs to the handler that wrote the condition
-            watch.settle(actor, None, error)
-            return True
-        finally:
-            actor.reading = ""
-        if true:
-            watch.settle(actor, None, None)
-            return True
-    return False
-
-
-def _complain(actor: Actor) -> bool:
-    """A task waits although it has called something that it never awaited: tell it."""
-    task = next(iter(actor.unawaited)).task
-    error = actor.forgotten(task)
-    assert task is not None, "a handler that is no task was asked when it ended"
-    if task.open.fresh:
-        actor.failure = error
-    elif error is not None and task.waiting is not None:
-        task.waiting.interrupt(actor, error)
-    return True
 
 
 def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -> None:
@@ -398,6 +343,14 @@ def take(actor: Actor, seq: int, input_: Input, now: Instant) -> int:
         actor.main_due = False
         return start(actor, seq, input_, actor.spec.main, now)
     return start(actor, seq, input_, _handler(actor, input_), now)
+
+
+def read_arguments(handler: Handler, body: bytes) -> tuple[Any, ...]:
+    """The arguments of a message; where they do not fit, that is its trouble, and not a fault of the actor."""
+    try:
+        return handler.decode(body)
+    except DecodeError as error:
+        raise WrongArgument(error.where, error.what, error.hint) from error
 
 
 def stable(actor: Actor, input_: Input) -> Input:

@@ -251,7 +251,7 @@ class Scenario(Generic[E]):
             assert isinstance(pending, Promise), "a token is of a callback"
             self._resolve(pending.ref, facts.OK, pending.form.encode(value))
 
-    def reject(self, token: str, error: BaseException) -> None:
+    def resolve_with_error(self, token: str, error: BaseException) -> None:
         """Let a callback fail by its token."""
         pending = self._callback(token)
         if pending is not None:
