@@ -413,7 +413,7 @@ class Divergence(FaultError):
 
     def remedy(self) -> str:
         if self.what == "the handler":
-            return f"a handler that was renamed has aliases=[{self.recorded!r}]; one that is gone has to come back"
+            return f"a renamed handler has aliases=[{self.recorded!r}]; one that is gone has to come back"
         return (
             "code that changes what a handler asks for goes behind patched('id'); code that reads a clock, "
             "chance or the outside belongs in an activity"

@@ -1,4 +1,4 @@
-"""How long the codec takes for what it does most: calls, answers, states, and bytes from outside.
+"""How long does the codec take for what it does most: calls, answers, states, bytes from outside?
 
 ``python -m benchmarks.codec`` prints nanoseconds per operation, the best of several rounds, beside those of
 msgpack alone for the same plain value: the difference is what the checks and the classes cost.

@@ -1,4 +1,4 @@
-"""How long one message takes in the core, and what each of its rules adds to that.
+"""How long does one message take in the core, and what does each of its rules add to that?
 
 From the encoded message to the packed record, without a runtime, a disk or a caller: microseconds, the best
 of several rounds.  The floor is the same handler called with arguments that msgpack unpacked, and its input
@@ -77,7 +77,7 @@ class Cart:
         raise Refused(f"{quantity} {sku} for {cents}")
 
     @update
-    async def pay(self, sku: str, quantity: int, cents: int) -> str:
+    async def pay(self, sku: str, quantity: int, cents: int) -> str:  # noqa: ARG002 - the same arguments for all
         return await charge(quantity * cents)
 
     @timer
@@ -162,9 +162,8 @@ def _journal(messages: int) -> tuple[list[bytes], bytes, bytes]:
     records: list[bytes] = []
     numbers = count()
     for input_ in _inputs("add_and_arm", SIGNAL, messages):
-        for turn in (step(actor, input_, NOW + next(numbers)), advance(actor, NOW)):
-            if turn is not None and turn.record is not None:
-                records.append(turn.record)
+        turns = step(actor, input_, NOW + next(numbers)), advance(actor, NOW)
+        records.extend(turn.record for turn in turns if turn is not None and turn.record is not None)
     taken = snapshot(actor)
     return records, taken, blake2b(b"".join(records) + taken, digest_size=8).digest()
 
@@ -198,9 +197,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     row("replay of a signal with a timer, effects compared", replayed)
     with _patched(replays, "_compare", lambda *_: None):
         row("  without comparing", _timed(lambda: replay(_actor(), records), len(records)))
-    row("a snapshot of a cart with ten items, written", _timed(lambda: _many(lambda: snapshot(_actor_of(taken)), few), few))
+    row(
+        "a snapshot of a cart with ten items, written",
+        _timed(lambda: _many(lambda: snapshot(_actor_of(taken)), few), few),
+    )
     row("  and read", _timed(lambda: _many(lambda: restore(_actor(), taken), few), few))
-    print(f"result {result.hex()}, {len(records)} records, {sum(map(len, records)) / len(records):.0f} bytes each")
+    each = sum(map(len, records)) / len(records)
+    print(f"result {result.hex()}, {len(records)} records, {each:.0f} bytes each")
 
 
 @contextmanager

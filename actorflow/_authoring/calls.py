@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from actorflow._core.ambient import writing
+from actorflow._core.ambient import ambient, last_breath, writing
 from actorflow._core.tasks import checkpoint, running
 from actorflow.errors import UsageError
 
@@ -35,14 +35,14 @@ class Call(Generic[T]):
         *,
         tracked: bool = True,
     ) -> None:
-        self._actor: Actor | None = writing(label)
+        self._actor: Actor | None = None if ambient.dying else writing(label)
         self._label = label
         self._begin = begin
         self._read = read
         """What gives the answer, where the future that was waited for does not."""
-        self.task: Task | None = self._actor.task
+        self.task: Task | None = None if self._actor is None else self._actor.task
         """Who made the call, and is told if nobody awaits it."""
-        if tracked:
+        if tracked and self._actor is not None:
             self._actor.unawaited[self] = None
             self._actor.touched = True
 
@@ -50,6 +50,8 @@ class Call(Generic[T]):
         return self._label
 
     def __await__(self) -> Generator[Any, None, T]:
+        if ambient.dying:
+            yield from last_breath()
         actor = writing(self._label)
         if self._actor is not actor:
             why = "was awaited twice" if self._actor is None else "was made in another actor"

@@ -12,7 +12,7 @@ from functools import partial
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
-from actorflow._core.ambient import writing
+from actorflow._core.ambient import ambient, last_breath, writing
 from actorflow._core.tasks import Future, Scope, cancel_scope, running, spawn
 from actorflow.errors import Cancelled, UsageError
 
@@ -45,7 +45,7 @@ def microseconds(duration: timedelta, where: str) -> int:
     # By hand in half the time of a division of two timedeltas; a timer is armed for every item of a cart.
     length = (duration.days * 86_400 + duration.seconds) * 1_000_000 + duration.microseconds
     if not 0 <= length <= LONGEST:
-        what = "it is over already" if length < 0 else "the longest is a thousand years"
+        what = "it is over already" if length < 0 else "the longest is 1000 years"
         raise UsageError(f"{where} cannot take {duration}: {what}")
     return length
 
@@ -175,11 +175,14 @@ class _Together(Generic[T]):
     __slots__ = ("_at_most", "_label", "_works", "task")
 
     def __init__(self, label: str, works: tuple[Awaitable[Any], ...], at_most: int) -> None:
-        actor = writing(label)
         self._label = label
         self._works = works
         self._at_most = at_most
-        self.task: Task | None = actor.task
+        self.task: Task | None = None
+        if ambient.dying:
+            return
+        actor = writing(label)
+        self.task = actor.task
         for work in works:
             claim(actor, work)
         actor.unawaited[self] = None
@@ -189,6 +192,8 @@ class _Together(Generic[T]):
         return self._label
 
     def __await__(self) -> Generator[Any, None, T]:
+        if ambient.dying:
+            yield from last_breath()
         actor = writing(self._label)
         claim(actor, self)
         bundle = self._bundle(running())

@@ -9,6 +9,7 @@ running: what was dropped can do nothing any more.
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from actorflow.errors import NotInHandler
@@ -16,12 +17,16 @@ from actorflow.errors import NotInHandler
 if TYPE_CHECKING:
     from .actor import Actor
 
-__all__ = ["ambient", "current", "writing"]
+__all__ = ["ambient", "current", "last_breath", "writing"]
+
+BREATHS_MAX = 1_000
 
 
 class _Ambient(threading.local):
     actor: Actor | None = None
     dying: int = 0
+    breaths: int = 0
+    """How often what is dying has awaited."""
 
 
 ambient = _Ambient()
@@ -35,6 +40,18 @@ def current(name: str) -> Actor:
     if actor is None:
         raise NotInHandler(name)
     return actor
+
+
+def last_breath() -> Generator[None, None, None]:
+    """What an await does in code that is being dropped: end it, if need be the hard way.
+
+    A loop that catches everything would await for ever; one that yields while it is being closed is given up
+    by Python itself.
+    """
+    ambient.breaths += 1
+    if ambient.breaths > BREATHS_MAX:
+        yield
+    raise GeneratorExit
 
 
 def writing(name: str) -> Actor:

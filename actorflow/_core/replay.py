@@ -27,6 +27,7 @@ from .facts import (
     ENGINE,
     ENGINE_VERSION,
     ERROR,
+    FAILED,
     MARKS,
     NONCE,
     OK,
@@ -39,6 +40,7 @@ from .facts import (
     STOPPED,
     WITHDRAW,
     Arm,
+    Closed,
     Effect,
     Ended,
     Input,
@@ -209,6 +211,8 @@ def _alike(actor: Actor, was: Effect, does: Effect, *, same_code: bool) -> bool:
     if isinstance(was, Ended) and isinstance(does, Ended):
         answered = was.outcome == OK and same_code
         return was[:3] == does[:3] and was.sender == does.sender and not answered
+    if isinstance(was, Closed) and isinstance(does, Closed) and was.status == FAILED:
+        return (was.status, was.parent) == (does.status, does.parent)
     if same_code:
         return False
     names = IDENTITY.get(was[0], ())
@@ -254,6 +258,15 @@ def _adopt(actor: Actor, seq: int, position: int, was: Effect) -> None:
         for arming in actor.timers.values():
             if arming.ref == ref:
                 arming.due = was.due
+    if isinstance(was, Ended):
+        actor.answers = [
+            (id_, first, how, was.body if first == was.seq else body)
+            for id_, first, how, body in actor.answers
+        ]
+        if actor.last_failure is not None and actor.last_failure[0] == was.seq:
+            actor.last_failure = (*actor.last_failure[:2], was.body)
+    if isinstance(was, Closed):
+        actor.result = was.body
     if isinstance(was, Sleep) and actor.alarm == ref:
         actor.alarm_due = was.due
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from actorflow.errors import Cancelled, FaultError, ForeignAwait, Runaway
 
-from .ambient import ambient, current
+from .ambient import ambient, current, last_breath
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -59,7 +59,9 @@ class Future:
         self.value: Any = None
         self.error: BaseException | None = None
 
-    def __await__(self) -> Generator[Future, None, Any]:
+    def __await__(self) -> Generator[Any, None, Any]:
+        if ambient.dying:
+            yield from last_breath()
         task = running()
         yield from checkpoint(task)
         if not self.done:
@@ -120,6 +122,8 @@ class Task:
         if self.dying:
             self.dying = False
             ambient.dying -= 1
+            if not ambient.dying:
+                ambient.breaths = 0
 
 
 def running() -> Task:

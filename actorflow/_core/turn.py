@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from hashlib import blake2b
 from typing import Any
 
 from actorflow.errors import Cancelled, DecodeError, Refused, UnknownHandler, WrongArgument
@@ -16,6 +15,7 @@ from actorflow.errors import Cancelled, DecodeError, Refused, UnknownHandler, Wr
 from . import facts, phases
 from .actor import Actor, Parked
 from .ambient import ambient
+from .birth import bear, begin_run
 from .closing import close_slice
 from .facts import DONE, ENDED, FIRE, MAIN, OK, OPEN, STALE, UPDATE, Ended, Input, Instant
 from .pending import Open
@@ -25,7 +25,6 @@ from .spec import Handler
 from .tasks import Scope, cancel_scope, spawn
 
 __all__ = [
-    "bear",
     "holds_mailbox",
     "how_failed",
     "perform",
@@ -35,8 +34,6 @@ __all__ = [
     "start",
     "take",
 ]
-
-NONCE_BYTES = 16
 
 
 def perform(actor: Actor, input_: Input, now: Instant, seq: int) -> int:
@@ -178,32 +175,6 @@ def how_failed(error: BaseException) -> str:
 # ---- turns that start no handler ---------------------------------------------------------------------
 
 
-def bear(actor: Actor, state: Any, parent: facts.Sender | None) -> None:
-    """Begin a life."""
-    spec = actor.spec
-    actor.life += 1
-    actor.touched = actor.newborn = True
-    # The nonce of a later life follows from the last one's: as hard to guess, and nothing to hand in.
-    actor.nonce = (
-        actor.seed
-        if actor.life == 1
-        else blake2b(actor.nonce, digest_size=NONCE_BYTES, salt=actor.life.to_bytes(8, "big")).digest()
-    )
-    if state is None:
-        assert spec.new is not None, "admission has refused it"
-        state = spec.new()  # a default may ask for the time, or for chance
-    actor.run = 1
-    _new_run(actor)
-    actor.born = actor.now
-    actor.parent = parent
-    actor.phase = phases.RUNNING
-    actor.status = ""
-    actor.result = b""
-    actor.state = state
-    actor.scope = Scope(None)
-    actor.main_due = spec.main is not None
-
-
 def _begin_life(actor: Actor, input_: Input) -> int:
     bear(actor, actor.spec.load(input_.body), input_.sender)
     return DONE
@@ -290,14 +261,8 @@ def _continue(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns t
         reload_state(actor)
         actor.main_due = True
     actor.run += 1
-    _new_run(actor)
+    begin_run(actor)
     return DONE
-
-
-def _new_run(actor: Actor) -> None:
-    actor.run_records = actor.run_bytes = 0
-    actor.continue_wanted = False
-    actor.new_run = True
 
 
 def _close_on(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
@@ -346,7 +311,7 @@ def take(actor: Actor, seq: int, input_: Input, now: Instant) -> int:
 
 
 def read_arguments(handler: Handler, body: bytes) -> tuple[Any, ...]:
-    """The arguments of a message; where they do not fit, that is its trouble, and not a fault of the actor."""
+    """The arguments of a message; where they do not fit, that is its trouble, no fault of the actor."""
     try:
         return handler.decode(body)
     except DecodeError as error:

@@ -98,7 +98,7 @@ def test_every_effect_has_its_number() -> None:
 # ---- failures ------------------------------------------------------------------------------------------
 
 
-class Odd(Exception):  # noqa: N818 - a name as an author may choose it
+class Odd(Exception):
     """Everything about it raises."""
 
     def __str__(self) -> str:

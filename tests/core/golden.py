@@ -1,4 +1,4 @@
-"""Journals as earlier engines wrote them, kept in the repository; ``python -m tests.core.golden`` writes a new set.
+"""Journals as earlier engines wrote them, kept here; ``python -m tests.core.golden`` writes a new set.
 
 A journal is kept as JSON: the records as hexadecimal text, and what the actor looks like at their end.  Old
 ones are never written again: a core that cannot read them any more needs another engine version.
@@ -87,7 +87,7 @@ def main() -> None:
             "records": [record.hex() for record in scenario.records],
         }
         path.write_text(json.dumps(kept, indent=1) + "\n")
-        print(path.name, len(scenario.records), "records")
+        print(path.name, len(scenario.records), "records")  # noqa: T201 - whoever writes a new set wants to see it
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Random programs: an entity whose handlers do what their arguments say, and the strategies that make them up.
+"""Random programs: an entity whose handlers do what their arguments say, and the strategies that make them.
 
-A program is a list of moves, what the world does to one actor; a message carries instructions, what its handler
-does.  ``course`` plays the one against the other.  Ranges are wide on purpose: answers of the wrong type, values
-that cannot be stored, arguments that stopped fitting.
+A program is a list of moves, what the world does to one actor; a message carries instructions, what its
+handler does.  ``course`` plays the one against the other.  Ranges are wide on purpose: answers of the wrong
+type, values that cannot be stored, arguments that stopped fitting.
 """
 
 from __future__ import annotations
@@ -104,15 +104,43 @@ class Other:
 
 # ---- what a handler can be told ----------------------------------------------------------------------
 
-PLAIN = (
-    "inc log arm disarm tock send boom refuse complete child forget continue patched chance deep huge int twice"
-).split()
+PLAIN = [
+    "inc",
+    "log",
+    "arm",
+    "disarm",
+    "tock",
+    "send",
+    "boom",
+    "refuse",
+    "complete",
+    "child",
+    "forget",
+    "continue",
+    "patched",
+    "chance",
+    "deep",
+    "huge",
+    "int",
+    "twice",
+]
 """What any handler can do."""
 STRANGE = ("huge", "int", "twice")
 """What strict mode refuses, and what cannot be stored: rare, for much of it ends a program early."""
-WAITING = "patient hasty sleep until until_soon ask result callback result_twice callback_twice".split()
+WAITING = [
+    "patient",
+    "hasty",
+    "sleep",
+    "until",
+    "until_soon",
+    "ask",
+    "result",
+    "callback",
+    "result_twice",
+    "callback_twice",
+]
 """What one that may suspend can wait for."""
-AROUND = "gather race shield saga attempt finally swallow".split()
+AROUND = ["gather", "race", "shield", "saga", "attempt", "finally", "swallow"]
 """What it can put around other instructions."""
 
 
@@ -425,11 +453,13 @@ instructions = st.recursive(
 )
 ids = _one_in(4).flatmap(lambda named: st.sampled_from(["i1", "i2", "i3"]) if named else st.none())
 OPEN = ["exclusive", "between", "stopping", "answered", "answered_between"]
-messages = st.builds(
-    Message, st.sampled_from(OPEN), st.lists(instructions, max_size=4), ids, _one_in(4)
-)
+messages = st.builds(Message, st.sampled_from(OPEN), st.lists(instructions, max_size=4), ids, _one_in(4))
 short_messages = st.builds(
-    Message, st.sampled_from(["now", "stopping", "answered_now"]), st.lists(plain, max_size=3), ids, _one_in(4)
+    Message,
+    st.sampled_from(["now", "stopping", "answered_now"]),
+    st.lists(plain, max_size=3),
+    ids,
+    _one_in(4),
 )
 malformed = st.builds(
     Malformed,
@@ -447,23 +477,36 @@ FAILURES = [
     (facts.OK, b"\xc1"),
 ]
 good_answers = st.builds(Answer, st.integers(0, 9), st.just(facts.OK), st.integers(0, 8).map(pack))
-bad_answers = st.builds(
-    lambda which, end: Answer(which, *end), st.integers(0, 9), st.sampled_from(FAILURES)
+bad_answers = st.builds(lambda which, end: Answer(which, *end), st.integers(0, 9), st.sampled_from(FAILURES))
+starts = st.builds(
+    Start, st.sampled_from(["fail", "use"]), st.sampled_from(["fail", "new"]), ids, st.booleans()
 )
-starts = st.builds(Start, st.sampled_from(["fail", "use"]), st.sampled_from(["fail", "new"]), ids, st.booleans())
 passing = st.builds(Pass, st.integers(-2, 6))
 repairs = st.builds(Retry, st.integers(0, 3)) | st.builds(Drop, st.integers(0, 3))
 rarely: st.SearchStrategy[Move] = st.one_of(
-    malformed, starts, repairs, st.builds(Late, st.integers(0, 9)), st.sampled_from([Cancel(), Terminate(), Pass(1), Pass(9)])
+    malformed,
+    starts,
+    repairs,
+    st.builds(Late, st.integers(0, 9)),
+    st.sampled_from([Cancel(), Terminate(), Pass(1), Pass(9)]),
 )
 moves: st.SearchStrategy[Move] = st.one_of(
-    messages, messages, messages, short_messages, good_answers, good_answers, good_answers, bad_answers, passing, rarely
+    messages,
+    messages,
+    messages,
+    short_messages,
+    good_answers,
+    good_answers,
+    good_answers,
+    bad_answers,
+    passing,
+    rarely,
 )
 
 
 def programs() -> st.SearchStrategy[Program]:
     """Programs, twice as long in a long search."""
-    longest = settings().stateful_step_count
+    longest = 2 * settings().stateful_step_count
     lengths = st.integers(1, longest)
     several = lengths.flatmap(lambda length: st.lists(moves, min_size=length, max_size=length))
     return st.builds(Program, st.sampled_from(["none", "none", *MAINS]), st.booleans(), several)

@@ -1,4 +1,4 @@
-"""What every trace has to stand: each prefix replays, and a snapshot at any quiet place with the tail is the whole."""
+"""What every trace stands: each prefix replays; a snapshot at any quiet place with the tail is the whole."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def vacant(entity: type[Any], key: str = "scenario", nonce: bytes = b"") -> Acto
 
 
 def prove(scenario: Scenario[Any]) -> int:
-    """Replay every prefix; come back from a snapshot at every quiet place.  Gives how many places there were."""
+    """Replay every prefix; come back from a snapshot at every quiet place.  Gives how many there were."""
     records = scenario.records
     whole = vacant(scenario.entity, scenario.key)
     replay(whole, records)

@@ -28,7 +28,7 @@ def test_the_traces_pass_without_a_mistake() -> None:
 def test_undoing_by_a_copy_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """A suspended handler holds the state that was copied away, so what it changes afterwards is lost."""
     saved: dict[str, Any] = {}
-    start = step.start
+    start = turn.start
 
     def saving(actor: Any, *rest: Any) -> int:
         saved["state"] = copy.deepcopy(actor.state)

@@ -1,4 +1,4 @@
-"""The traces of ``docs/explanation/core.md``, 4 and 13: mended bugs and changed code under what is recorded."""
+"""Traces 4 and 13 of ``docs/explanation/core.md``: mended bugs and changed code under what is recorded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from actorflow import Divergence, activity, entity, patched, query, signal, timer, update, upcast
+from actorflow import Divergence, activity, entity, patched, query, signal, timer, upcast, update
 from actorflow.testing import Scenario
 from tests.core.proof import prove
 
@@ -31,7 +31,7 @@ def _parcel(*, mended: bool) -> Any:
     if mended:
 
         @entity
-        class Parcel:
+        class Parcel:  # pyright: ignore[reportRedeclaration]  # before and after
             skus: list[str] = field(factory=list)
 
             @signal
@@ -54,7 +54,7 @@ def _parcel(*, mended: bool) -> Any:
 
 
 def test_trace_4_a_mended_bug_does_not_run_a_parked_signal() -> None:
-    """Replay leaves a parked signal parked; a retry is a new message that names it, and its id stays behind."""
+    """Replay leaves a parked signal parked; a retry is a new message that names it, its id stays behind."""
     before, after = _parcel(mended=False), _parcel(mended=True)
     parcel = Scenario(before)
     parcel.signal(before.put, "a")
@@ -142,11 +142,11 @@ def _depot_with_a_field() -> Any:
 
         @signal
         def put(self, sku: str) -> None:
-            self.boxes.append(Box(sku))
+            self.boxes.append(Box(sku))  # pyright: ignore[reportArgumentType]  # the later Box
 
         @signal
         def old_name(self, sku: str) -> None:
-            self.boxes.append(Box(sku.upper()))
+            self.boxes.append(Box(sku.upper()))  # pyright: ignore[reportArgumentType]  # the later Box
 
         @update
         async def ship(self) -> int:
@@ -206,7 +206,7 @@ def test_trace_13_a_handler_that_is_gone_diverges_in_the_tail() -> None:
 
 
 def test_trace_13_a_handler_that_is_gone_parks_what_waits() -> None:
-    """Behind a snapshot, only waiting messages miss their handler: they are parked, and retried when it is back."""
+    """Behind a snapshot only waiting messages miss their handler: parked, and retried when it is back."""
     depot: Scenario[Any] = Scenario(Depot)
     depot.signal(Depot.put, "a")
     depot.snapshot()
@@ -214,7 +214,9 @@ def test_trace_13_a_handler_that_is_gone_parks_what_waits() -> None:
     depot.signal(Depot.old_name, "waits")
     depot.restart(_depot_renamed(alias=False))
     depot.answer(weigh, 4)
-    assert [(one.handler, one.error.split(":")[0]) for one in depot.parked] == [("old_name", "actorflow.UnknownHandler")]
+    assert [(one.handler, one.error.split(":")[0]) for one in depot.parked] == [
+        ("old_name", "actorflow.UnknownHandler")
+    ]
     depot.restart(Depot)
     depot.retry(depot.parked[0].seq)
     assert [box.sku for box in depot.state.boxes] == ["a", "WAITS"]
@@ -225,7 +227,7 @@ def _scale(version: str) -> Any:
     if version == "old":
 
         @entity
-        class Scale:
+        class Scale:  # pyright: ignore[reportRedeclaration]  # before and after
             log: list[str] = field(factory=list)
 
             @update
@@ -301,13 +303,14 @@ def test_trace_13_a_changed_effect_diverges_and_says_where() -> None:
         "Scale 'scenario', message 1, handler run: effect 0 differs from the record\n"
         "  recorded: Schedule(name='weigh', body=('first',), options=None)\n"
         "  produced: Schedule(name='label', body=('first',), options=None)\n"
-        "  hint: code that changes what a handler asks for goes behind patched('id'); code that reads a clock, "
+        "  hint: code that changes what a handler asks for goes behind patched('id'); "
+        "code that reads a clock, "
         "chance or the outside belongs in an activity"
     )
 
 
 def test_trace_13_a_changed_effect_behind_patched_goes_on() -> None:
-    """An invocation that began with the old code keeps to it to its end; the next one takes the new branch."""
+    """An invocation that began with the old code keeps to it to its end; the next takes the new branch."""
     scale: Scenario[Any] = Scenario(_scale("old"))
     first = scale.update(scale.entity.run)
     new = _scale("patched")
@@ -344,10 +347,12 @@ def test_trace_13_versions_are_lifted() -> None:
             owner: str
 
             @upcast(1)
+            @staticmethod
             def in_cents(stored: dict[str, Any]) -> dict[str, Any]:
                 return {"cents": stored["coins"] * 100}
 
             @upcast(2)
+            @staticmethod
             def owned(stored: dict[str, Any]) -> dict[str, Any]:
                 return {**stored, "owner": "nobody"}
 

@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 
 
 def test_trace_1_a_crash_behind_an_open_update_loses_and_repeats_nothing() -> None:
-    """Messages that wait behind an open update are there after a crash, and a second answer changes nothing."""
+    """Messages that wait behind an open update survive a crash, and a second answer changes nothing."""
     cart = Scenario(Cart)
     cart.signal(Cart.add, "apple", 150)
     checkout = cart.update(Cart.checkout)
@@ -53,7 +53,7 @@ def test_trace_1_a_crash_behind_an_open_update_loses_and_repeats_nothing() -> No
 
 
 def test_trace_2_a_signal_that_fails_leaves_no_trace_but_itself() -> None:
-    """A send, a timer, fields and ``complete`` before a failure: nothing of it happened, the signal is parked."""
+    """A send, a timer, fields, ``complete`` before a failure: nothing happened, the signal is parked."""
     cart = Scenario(Cart)
     cart.signal(Cart.add, "apple", 150)
     before, due = cart.state, [one.due for one in cart.waiting]
@@ -86,7 +86,7 @@ def test_trace_2_not_even_a_birth() -> None:
 
 
 def test_trace_3_the_turn_that_ends_one_handler_stands_when_the_next_one_falls() -> None:
-    """A resolution ends a checkout and lets a failing signal start: the first stands, the second is parked."""
+    """A resolution ends a checkout and lets a failing signal start: the first stands, the other is parked."""
     cart = Scenario(Cart)
     cart.signal(Cart.add, "apple", 150)
     checkout = cart.update(Cart.checkout)
@@ -104,7 +104,7 @@ def test_trace_3_the_turn_that_ends_one_handler_stands_when_the_next_one_falls()
 
 
 def test_trace_5_an_id_means_one_message_through_everything() -> None:
-    """``once``: refused and free, waiting and joined, answered across continuations, reused, out of its window."""
+    """``once``: refused and free, waiting and joined, answered across continuations, reused, expired."""
     cart = Scenario(Cart)
     refused = cart.once("c-1").update(Cart.checkout)
     with pytest.raises(Refused):
@@ -185,7 +185,7 @@ def test_trace_6_a_refusal_after_waiting_is_recorded_and_nothing_else() -> None:
 
 
 def test_trace_7_a_fire_that_was_overtaken_does_not_run() -> None:
-    """A timer falls due behind an open handler and is re-armed by a message admitted before it: it is stale."""
+    """A timer falls due behind an open handler, is re-armed by a message admitted before it, and is stale."""
     cart = Scenario(Cart)
     cart.signal(Cart.add, "apple", 150)
     cart.advance(29 * DAY)

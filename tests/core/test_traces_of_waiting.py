@@ -1,4 +1,4 @@
-"""The trace of ``docs/explanation/core.md`` that is 14: gather, race, wait_until, nested, and cancelled in each."""
+"""Trace 14 of ``docs/explanation/core.md``: gather, race, wait_until, nested, and cancelled in each."""
 
 from __future__ import annotations
 
@@ -287,7 +287,9 @@ def test_a_saga_that_cannot_be_undone_whole_says_what_is_left() -> None:
     waits.fail(look, ValueError("no"))
     waits.fail(undo_it, RuntimeError("locked"))
     waits.answer(undo_it)
-    with pytest.raises(HandlerFailed, match=r"undone undo_it; not undone undo_it \(ActivityFailed.*locked") as failed:
+    with pytest.raises(
+        HandlerFailed, match=r"undone undo_it; not undone undo_it \(ActivityFailed.*locked"
+    ) as failed:
         _ = reply.value
     assert failed.value.type == CompensationFailed.__name__
     prove(waits)
@@ -335,7 +337,9 @@ def test_a_call_that_nobody_awaits_is_an_error() -> None:
     """Before a first suspension it leaves no trace; after one, the handler fails."""
     waits = Scenario(Waits)
     careless = waits.update(Waits.careless)
-    with pytest.raises(HandlerFailed, match=r"Waits\.careless called fetch\(\) and did not await it") as failed:
+    with pytest.raises(
+        HandlerFailed, match=r"Waits\.careless called fetch\(\) and did not await it"
+    ) as failed:
         _ = careless.value
     assert failed.value.type == NotAwaited.__name__
     assert waits.records == []
@@ -352,5 +356,3 @@ def test_a_foreign_awaitable_is_refused_by_name() -> None:
     with pytest.raises(ForeignAwait, match=r"Waits\.foreign awaited builtins\.str"):
         waits.update(Waits.foreign)
     assert (waits.records, waits.status) == ([], "vacant")
-
-

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from actorflow import DefinitionError, Limits, entity, main, query, signal, timer, update, upcast
+from actorflow import DefinitionError, Limits, entity, main, query, signal, timer, upcast, update
 from actorflow._authoring.entity import spec_of
 
 
@@ -131,8 +131,8 @@ def test_kinds_of_handlers_have_their_forms() -> None:
     def answering() -> None:
         @entity
         class Cart:
-            @signal
-            def put(self) -> int:  # type: ignore[arg-type]  # what is refused
+            @signal  # type: ignore[type-var]  # what is refused
+            def put(self) -> int:
                 return 1
 
     assert "a signal gives no answer" in _refused(answering)
@@ -149,9 +149,8 @@ def test_kinds_of_handlers_have_their_forms() -> None:
     def plain_main() -> None:
         @entity
         class Cart:
-            @main
-            def course(self) -> None:  # type: ignore[arg-type]  # what is refused
-                ...
+            @main  # type: ignore[arg-type]  # what is refused
+            def course(self) -> None: ...
 
     assert "main is an async def without arguments" in _refused(plain_main)
 
@@ -178,8 +177,8 @@ def test_kinds_of_handlers_have_their_forms() -> None:
     def timed() -> None:
         @entity
         class Cart:
-            @timer
-            def later(self) -> int:  # type: ignore[arg-type]  # what is refused
+            @timer  # type: ignore[arg-type]  # what is refused
+            def later(self) -> int:
                 return 1
 
     assert "a timer gives no answer" in _refused(timed)
@@ -218,6 +217,7 @@ def test_versions_have_their_upcasts() -> None:
         @entity(version=3)
         class Cart:
             @upcast(1)
+            @staticmethod
             def first(stored: dict[str, Any]) -> dict[str, Any]:
                 return stored
 
@@ -230,6 +230,7 @@ def test_versions_have_their_upcasts() -> None:
         @entity
         class Cart:
             @upcast(1)
+            @staticmethod
             def first(stored: dict[str, Any]) -> dict[str, Any]:
                 return stored
 

@@ -68,7 +68,6 @@ async def unknown_choice() -> None: ...
 RetryPolicy(3)  # E: mypy[arg-type, call-arg] pyright[reportCallIssue]
 RetryPolicy(maximum_attempts="3")  # E: mypy[arg-type] pyright[reportArgumentType]
 
-plain: Activity[[int], int] = add
 coroutine: Activity[[str, int, str], str] = charge.options(start_to_close=SECOND)
 wrong: Activity[[str], int] = add  # E: mypy[assignment] pyright[reportAssignmentType]
 
