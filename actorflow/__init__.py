@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from actorflow.errors import Runaway as Runaway
     from actorflow.errors import Stuck as Stuck
     from actorflow.errors import UnknownHandler as UnknownHandler
+    from actorflow.errors import Unstorable as Unstorable
     from actorflow.errors import UsageError as UsageError
     from actorflow.errors import WriteInReading as WriteInReading
     from actorflow.errors import WrongAnswer as WrongAnswer
@@ -118,6 +119,7 @@ _HOMES = {
         "WriteInReading",
         "Stuck",
         "UnknownHandler",
+        "Unstorable",
         "UsageError",
         "WrongArgument",
     ),

@@ -45,6 +45,7 @@ __all__ = [
     "Runaway",
     "Stuck",
     "UnknownHandler",
+    "Unstorable",
     "UsageError",
     "WriteInReading",
     "WrongAnswer",
@@ -465,6 +466,21 @@ class NondeterminismError(FaultError):
 
     def remedy(self) -> str:
         return self.instead
+
+
+@define(slots=False, eq=False, str=False)
+class Unstorable(FaultError):
+    """Strict mode saw a handler leave something in the state that is no value of its field."""
+
+    actor: str
+    what: str
+    hint: str = ""
+
+    def fact(self) -> str:
+        return f"{self.actor} has a state that cannot be stored: {self.what}"
+
+    def remedy(self) -> str:
+        return self.hint
 
 
 @define(slots=False, eq=False, str=False)

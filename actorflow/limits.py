@@ -43,7 +43,9 @@ class Limits:
     run_bytes: int = _bound(10 << 20)
     """The same in bytes."""
     continue_records: int = _bound(1_000)
-    """A quiet actor continues as new once its run has this many records."""
+    """A quiet actor continues as new once its run has this many records; at most ``run_records``."""
+    continue_bytes: int = _bound(4 << 20)
+    """The same in bytes."""
     id_bytes: int = _bound(4 << 20)
     """Once-ids with their answers, within the window; over it new ids are refused."""
     id_window: timedelta = timedelta(hours=24)
@@ -52,3 +54,8 @@ class Limits:
     """How long an update of another actor is awaited, unless the call says otherwise."""
     close_timeout: timedelta = timedelta(minutes=1)
     """How long children that were cancelled may take to end before they are terminated."""
+
+    def __attrs_post_init__(self) -> None:
+        """Let what is quiet go on before it is refused, also where only the later bound was set."""
+        object.__setattr__(self, "continue_records", min(self.continue_records, self.run_records))
+        object.__setattr__(self, "continue_bytes", min(self.continue_bytes, self.run_bytes))

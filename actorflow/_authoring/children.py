@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from actorflow._codec import Schema, schema, unpack
+from actorflow._codec import Schema, pack, schema, unpack
 from actorflow._codec.failures import failure
 from actorflow._core.ambient import writing
 from actorflow._core.closing import ABANDON, POLICIES
@@ -28,6 +28,8 @@ E = TypeVar("E")
 T = TypeVar("T")
 Policy = Literal["cancel", "terminate", "abandon"]
 FAN_OUT_AT_MOST = 100
+NOTHING = pack(None)
+"""What a child ended with that ended with nothing."""
 
 
 class ChildRef(Generic[E]):
@@ -66,7 +68,8 @@ class ChildRef(Generic[E]):
 
         def read(how: str, body: bytes) -> tuple[Any, BaseException | None]:
             if how == OK:
-                return (unpack(body) if form is None else form.decode(body)) if body else None, None
+                given = body or NOTHING
+                return (unpack(given) if form is None else form.decode(given)), None
             if how == CANCELLED:
                 return None, ChildFailed(self._name, "Cancelled", "it was cancelled")
             if how == TIMED_OUT:

@@ -99,8 +99,14 @@ def _define(cls: type[T], localns: Mapping[str, Any], name: str, version: int, l
         if one.default is attrs.NOTHING
     )
     functions = [member for member in (_function(value) for value in members.values()) if member is not None]
+    # Limits shape what handlers are given and refused: under other limits it is other code.
     description = "; ".join(
-        [f"{name} v{version}", state.name, *(f"{m.name}{m.arguments.name}" for m in messages)]
+        [
+            f"{name} v{version}",
+            state.name,
+            *(f"{m.name}{m.arguments.name}" for m in messages),
+            repr(limits),
+        ]
     )
     spec = Spec(
         name=name,

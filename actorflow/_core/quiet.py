@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actorflow.errors import ActorflowError
+from actorflow.errors import ActorflowError, LimitExceeded
 
 from .facts import SLEEP
 from .tasks import Future, drop
@@ -12,7 +12,16 @@ from .tasks import Future, drop
 if TYPE_CHECKING:
     from .actor import Actor
 
-__all__ = ["Resting", "can_continue", "due_to_continue", "quiet", "reload_state", "silence"]
+__all__ = [
+    "Resting",
+    "can_continue",
+    "due_to_continue",
+    "dump_or_none",
+    "quiet",
+    "reload_state",
+    "silence",
+    "storable",
+]
 
 
 class Resting(Future):
@@ -42,11 +51,14 @@ def can_continue(actor: Actor) -> bool:
 
 def due_to_continue(actor: Actor) -> bool:
     """Whether the run should close now: somebody said so or it is long, and there is something in it."""
+    limits = actor.spec.limits
     if actor.new_run or not (
-        actor.continue_wanted or actor.run_records >= actor.spec.limits.continue_records
+        actor.continue_wanted
+        or actor.run_records >= limits.continue_records
+        or actor.run_bytes >= limits.continue_bytes
     ):
         return False
-    return can_continue(actor) and actor.unstorable is None
+    return can_continue(actor) and (actor.state is None or storable(actor, dump_or_none(actor)))
 
 
 def silence(actor: Actor) -> None:
@@ -59,7 +71,7 @@ def silence(actor: Actor) -> None:
 
 def reload_state(actor: Actor) -> None:
     """Drop what is suspended and read the state as replay would: dropped code may still hold the old one."""
-    dumped = _dumped(actor)
+    dumped = dump_or_none(actor)
     effects, turn, answers = actor.effects, actor.turn, actor.answers
     silence(actor)
     actor.turn, actor.effects = turn, effects
@@ -70,9 +82,24 @@ def reload_state(actor: Actor) -> None:
         actor.state = actor.spec.load(dumped)
 
 
-def _dumped(actor: Actor) -> bytes | None:
+def dump_or_none(actor: Actor) -> bytes | None:
+    """The state as bytes; none, and ``unstorable`` says why, if it holds something that is no data."""
     try:
         return actor.spec.dump(actor.state)
     except ActorflowError as error:
         actor.unstorable = error  # the life can be ended all the same
         return None
+
+
+def storable(actor: Actor, dumped: bytes | None) -> bool:
+    """Whether a run may close on this state; ``unstorable`` says why not."""
+    if dumped is None:
+        return False
+    limit = actor.spec.limits.state_bytes
+    if len(dumped) > limit:
+        actor.unstorable = LimitExceeded(
+            str(actor), f"its state has {len(dumped)} bytes", "state_bytes", limit
+        )
+        return False
+    actor.unstorable = None
+    return True

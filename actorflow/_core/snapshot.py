@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, NamedTuple
 
-from actorflow.errors import ActorflowError, DecodeError, LimitExceeded
+from actorflow.errors import DecodeError
 
 from . import phases
 from .actor import Actor, Arming, Child, Parked
 from .facts import CONTINUE, ENGINE_VERSION, MAIN, Input
-from .quiet import quiet
+from .quiet import dump_or_none, quiet, storable
 
 __all__ = ["BASE_BYTES_MIN", "Base", "go_back", "keep", "refresh_base", "restore", "snapshot"]
 
@@ -38,14 +38,14 @@ class Base(NamedTuple):
 def snapshot(actor: Actor) -> bytes:
     """Write down a quiet actor."""
     parked = [(seq, p.input, p.error, p.now, p.first) for seq, p in actor.parked.items()]
-    return actor.spec.codec.pack((_core_of(actor), list(actor.mailbox), parked))
+    state = None if actor.state is None else actor.spec.dump(actor.state)
+    return actor.spec.codec.pack((_core_of(actor, state), list(actor.mailbox), parked))
 
 
-def _core_of(actor: Actor) -> bytes:
+def _core_of(actor: Actor, state: bytes | None) -> bytes:
     """All but the mailbox and what is parked."""
     assert quiet(actor), "a snapshot is of a quiet actor"
-    spec = actor.spec
-    return spec.codec.pack(
+    return actor.spec.codec.pack(
         (
             FORMAT,
             ENGINE_VERSION,
@@ -60,7 +60,7 @@ def _core_of(actor: Actor) -> bytes:
             actor.now,
             actor.born,
             actor.parent,
-            None if actor.state is None else spec.dump(actor.state),
+            state,
             [(*key, *arming.ref, arming.due, arming.fired) for key, arming in actor.timers.items()],
             [(*address, *child.ref, child.policy, child.told) for address, child in actor.children.items()],
             actor.stopped,
@@ -187,16 +187,12 @@ def keep(actor: Actor, seq: int, input_: Input | None, data: bytes) -> None:
 
 def refresh_base(actor: Actor) -> None:
     """Let undo begin from here."""
-    try:
-        data = _core_of(actor)
-    except ActorflowError as error:
-        # The records stand, and replay from the older base gives this state; but nothing can write it down.
-        actor.unstorable = error
-        return
-    limit = actor.spec.limits.state_bytes
-    actor.unstorable = None
-    if len(data) > limit:
-        actor.unstorable = LimitExceeded(str(actor), f"its state has {len(data)} bytes", "state_bytes", limit)
-    actor.base = Base(data, tuple(actor.mailbox), dict(actor.parked))
+    state = None
+    if actor.state is not None:
+        state = dump_or_none(actor)
+        if not storable(actor, state) and state is None:
+            # The records stand, and replay from the older base gives this state; nothing can write it down.
+            return
+    actor.base = Base(_core_of(actor, state), tuple(actor.mailbox), dict(actor.parked))
     actor.tail.clear()
     actor.tail_bytes = 0

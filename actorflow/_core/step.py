@@ -22,6 +22,7 @@ from actorflow.errors import (
     NotStarted,
     Refused,
     UnknownHandler,
+    Unstorable,
     UsageError,
     WriteInReading,
 )
@@ -420,7 +421,7 @@ def _digest(actor: Actor) -> dict[str, bytes]:
         dumped = spec.dump(actor.state)
     except ActorflowError as error:
         if actor.strict:
-            raise
+            raise Unstorable(str(actor), error.fact(), error.remedy()) from error
         actor.unstorable = error
         return {}
     if actor.strict:
