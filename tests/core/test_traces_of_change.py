@@ -1,4 +1,4 @@
-"""Traces 4 and 13 of ``docs/explanation/core.md``: mended bugs and changed code under what is recorded."""
+"""Traces 4 and 13 of ``docs/explanation/traces.md``: mended bugs and changed code under what is recorded."""
 
 from __future__ import annotations
 

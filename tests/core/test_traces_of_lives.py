@@ -1,4 +1,4 @@
-"""Traces 8 to 12 of ``docs/explanation/core.md``: main, runs, lives, what is dropped, who waits for whom."""
+"""Traces 8 to 12 of ``docs/explanation/traces.md``: main, runs, lives, what is dropped, who awaits whom."""
 
 from __future__ import annotations
 

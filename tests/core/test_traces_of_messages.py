@@ -1,4 +1,4 @@
-"""The traces of ``docs/explanation/core.md``, 1 to 7: what becomes of messages."""
+"""The traces of ``docs/explanation/traces.md``, 1 to 7: what becomes of messages."""
 
 from __future__ import annotations
 

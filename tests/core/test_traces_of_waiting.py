@@ -1,4 +1,4 @@
-"""Trace 14 of ``docs/explanation/core.md``: gather, race, wait_until, nested, and cancelled in each."""
+"""Trace 14 of ``docs/explanation/traces.md``: gather, race, wait_until, nested, and cancelled in each."""
 
 from __future__ import annotations
 
