@@ -1,4 +1,7 @@
-"""What every trace stands: each prefix replays; a snapshot at any quiet place with the tail is the whole."""
+"""What every trace stands: each prefix replays; a snapshot at any quiet place with the tail is the whole.
+
+And an actor as a host has it, without a scenario around it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ from attrs import field
 from actorflow import entity, signal, update
 from actorflow._authoring.entity import spec_of
 from actorflow._core.actor import Actor
+from actorflow._core.facts import Input
 from actorflow._core.image import differences, image
 from actorflow._core.once import Ids
 from actorflow._core.quiet import quiet
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
+from actorflow._core.step import Turn, advance, step
 from actorflow.testing import Scenario
 from tests.core.shop import release
 
@@ -22,6 +27,28 @@ def vacant(entity: type[Any], key: str = "scenario", nonce: bytes = b"") -> Acto
     """An actor that nobody has heard of."""
     spec = spec_of(entity)
     return Actor(spec, key, Ids.within(spec.limits.id_window, spec.limits.id_bytes), nonce)
+
+
+def bare(cls: type[Any], *, strict: bool = False) -> Actor:
+    """An actor without a scenario around it."""
+    actor = vacant(cls, "k", b"a nonce of 16 by")
+    actor.strict = strict
+    return actor
+
+
+def sent(handler: Any, *args: Any, id_: str | None = None, inside: bool = False) -> Input:
+    """The message to a handler."""
+    sender = ("Q", "q", 1, 0) if inside else None
+    return Input(handler.spec.kind, handler.name, handler.arguments.encode(args, {}), id_, None, sender)
+
+
+def run(actor: Actor, input_: Input, now: int = 0) -> list[Turn]:
+    """A step, and all that follows of itself."""
+    turns = [step(actor, input_, now)]
+    while (more := advance(actor, now)) is not None:
+        turns.append(more)
+        assert len(turns) < 100, "advance comes to an end"
+    return turns
 
 
 def prove(scenario: Scenario[Any]) -> int:

@@ -17,17 +17,16 @@ from attrs import define, field
 import actorflow as af
 from actorflow import Refused, activity, entity, main, query, signal, timer, update
 from actorflow._core import facts
-from actorflow._core.actor import Actor
 from actorflow._core.ambient import ambient
 from actorflow._core.facts import Input
 from actorflow._core.image import differences, image
 from actorflow._core.quiet import silence
 from actorflow._core.replay import rebuild, replay
 from actorflow._core.snapshot import restore, snapshot
-from actorflow._core.step import Turn, advance, step
+from actorflow._core.step import advance, step
 from actorflow.limits import Limits
 from actorflow.testing import Scenario
-from tests.core.proof import vacant
+from tests.core.proof import bare, run, sent
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
@@ -80,28 +79,6 @@ class Line:
     @update
     def ask(self) -> int:
         return 1
-
-
-def bare(cls: type[Any], *, strict: bool = False) -> Actor:
-    """An actor without a scenario around it."""
-    actor = vacant(cls, "k", b"a nonce of 16 by")
-    actor.strict = strict
-    return actor
-
-
-def sent(handler: Any, *args: Any, id_: str | None = None, inside: bool = False) -> Input:
-    """The message to a handler."""
-    sender = ("Q", "q", 1, 0) if inside else None
-    return Input(handler.spec.kind, handler.name, handler.arguments.encode(args, {}), id_, None, sender)
-
-
-def run(actor: Actor, input_: Input, now: int = 0) -> list[Turn]:
-    """A step, and all that follows of itself."""
-    turns = [step(actor, input_, now)]
-    while (more := advance(actor, now)) is not None:
-        turns.append(more)
-        assert len(turns) < 100, "advance comes to an end"
-    return turns
 
 
 OK = Input(facts.RESOLVE, facts.OK, b"\x01", ref=(1, 0))
