@@ -11,11 +11,11 @@ from typing import NamedTuple
 from actorflow.errors import HistoryFull, Stuck
 
 from .actor import Actor
-from .facts import Address, Ask, Instant, Ref, Sleep
+from .facts import FIRE, OK, RESOLVE, TIMED_OUT, Address, Ask, Input, Instant, Ref, Sleep
 from .pending import Pending, Subscription, Unresolved, Watch
 from .phases import RUNNING
 
-__all__ = ["Armed", "Outstanding", "Waits", "Waking", "asks", "crowded", "outstanding", "stuck", "wakes_at"]
+__all__ = ["Armed", "Outstanding", "Waits", "Waking", "asks", "crowded", "due_next", "outstanding", "stuck", "wakes_at"]
 
 
 class Waking(NamedTuple):
@@ -66,6 +66,21 @@ def wakes_at(actor: Actor, ref: Ref | None) -> Instant:
     return pending.effect.due
 
 
+def due_next(actor: Actor) -> tuple[Instant, Input] | None:
+    """What falls due first, with the input that says so; none if nothing waits for time."""
+    first: tuple[Instant, Ref, Input] | None = None
+    for ref, what, _ in outstanding(actor):
+        due: Instant | None = getattr(what, "due", None)
+        if due is None or (first is not None and due >= first[0]):
+            continue  # of those due at once, the one asked for first
+        if isinstance(what, Armed):
+            first = due, ref, Input(FIRE, what.name, what.body, ref=ref)
+        else:
+            how = OK if isinstance(what, Sleep | Waking) else TIMED_OUT
+            first = due, ref, Input(RESOLVE, how, ref=ref)
+    return None if first is None else (first[0], first[2])
+
+
 def stuck(actor: Actor) -> Stuck | None:
     """The report of a mailbox that can never move, if it is one.
 
@@ -82,8 +97,7 @@ def stuck(actor: Actor) -> Stuck | None:
         isinstance(wait, Pending | Subscription) or (isinstance(wait, Watch) and wait.alarm) for wait in waits
     ):
         return None  # an answer or an alarm will move it
-    if not any(isinstance(wait, Watch) for wait in waits):
-        return None
+    # Something it waits for; and besides these only a condition is anything that a handler waits for.
     return Stuck(str(actor), holder.handler.where, len(actor.mailbox))
 
 

@@ -66,7 +66,18 @@ from .snapshot import keep, refresh_base
 from .spec import Handler
 from .turn import holds_mailbox, how_failed, perform, read_arguments, set_aside, stable, start, take
 
-__all__ = ["ACKNOWLEDGE", "ANSWER", "IGNORED", "JOIN", "Turn", "advance", "ask", "step"]
+__all__ = [
+    "ACKNOWLEDGE",
+    "ANSWER",
+    "IGNORED",
+    "JOIN",
+    "Turn",
+    "accept",
+    "advance",
+    "ask",
+    "examine",
+    "step",
+]
 
 ACKNOWLEDGE: Final = "acknowledge"
 """Tell the sender when the record is durable; an update's answer is an ``Ended`` effect, now or later."""
@@ -190,6 +201,29 @@ def _message(actor: Actor, input_: Input, now: Instant, verdict: str) -> Turn:
     except BaseException as error:  # noqa: BLE001 - every way to fail is decided in one place
         return _failed(actor, seq, input_, now, error, waited=False)
     return _stands(actor, seq, input_, outcome, record, waited=False)
+
+
+def examine(actor: Actor, input_: Input, now: Instant) -> None:
+    """Raise what a signal would be refused with; for several that go together or not at all."""
+    spec = actor.spec
+    handler = spec.handlers.get(input_.name)
+    if handler is None or handler.kind != input_.kind:
+        raise UnknownHandler(spec.name, input_.name, spec.handler_names(input_.kind))
+    verdict = ADMISSION[actor.phase][input_.kind]
+    _is_whole(actor)
+    if input_.id is not None and _known(actor, input_, max(now, actor.now)) is not None:
+        return
+    if verdict is BEGIN:
+        _may_begin(actor)
+    elif verdict is not ADMIT:
+        raise ActorCompleted(str(actor), actor.status)
+    if actor.open or actor.unstorable is not None:
+        _has_room(actor)
+
+
+def accept(actor: Actor, input_: Input, now: Instant) -> Turn:
+    """Take a signal that was examined: what has changed since is no reason to refuse it, so it is parked."""
+    return _sent(actor, input_, max(now, actor.now), ADMISSION[actor.phase][input_.kind])
 
 
 def _sent(actor: Actor, input_: Input, now: Instant, verdict: str) -> Turn:

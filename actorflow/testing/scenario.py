@@ -30,7 +30,7 @@ from actorflow._core.actor import Actor
 from actorflow._core.facts import Ended, Input, Ref
 from actorflow._core.image import differences, image
 from actorflow._core.once import Ids
-from actorflow._core.outstanding import Armed, Waking, outstanding, stuck
+from actorflow._core.outstanding import due_next, stuck
 from actorflow._core.pending import Pending, Promise
 from actorflow._core.quiet import quiet
 from actorflow._core.replay import replay
@@ -295,29 +295,15 @@ class Scenario(Generic[E]):
         """Let time pass; what falls due does so in due order, each at its time."""
         target = self._now + microseconds(duration, "advance()")
         effects: list[facts.Effect] = []
-        while (next_ := self._next_due(target)) is not None:
+        while (next_ := due_next(self._actor)) is not None:
             due, input_ = next_
+            if due > target:
+                break
             self._now = max(self._now, due)
             self._step(input_)
             effects += self.effects
         self._now = target
         self.effects = effects
-
-    def _next_due(self, target: int) -> tuple[int, Input] | None:
-        dues: list[tuple[int, Ref, Input]] = []
-        for ref, what, _ in outstanding(self._actor):
-            due = getattr(what, "due", None)
-            if due is None or due > target:
-                continue
-            if isinstance(what, Armed):
-                dues.append((due, ref, Input(facts.FIRE, what.name, what.body, ref=ref)))
-            else:
-                how = facts.OK if isinstance(what, facts.Sleep | Waking) else facts.TIMED_OUT
-                dues.append((due, ref, Input(facts.RESOLVE, how, ref=ref)))
-        if not dues:
-            return None
-        due, _, input_ = min(dues, key=lambda one: one[:2])
-        return due, input_
 
     # -- looking -----------------------------------------------------------------------------------------
 
