@@ -316,7 +316,8 @@ def main(*, restartable: bool = ..., name: str | None = ..., aliases: Iterable[s
 def main(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Declare the entity's own course: it begins with the life, and its return value ends it.
 
-    ``restartable=True`` lets it start again from the top on a snapshot, whenever it only waits for time or
-    for a condition.
+    ``restartable=True`` lets it start again from the top, on the state as it is, when its run is closed while
+    it only waits for time or for a condition.  It begins to wait again, too: its sleeps start anew each time,
+    and one that is longer than a run lasts never ends.  A deadline belongs into the state, or into a timer.
     """
     return _made(Main, function, **options)

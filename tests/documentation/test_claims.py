@@ -37,6 +37,13 @@ def test_the_core_page_names_every_effect() -> None:
     assert [kind.__name__ for kind in EFFECTS.values() if f"`{kind.__name__}`" not in text] == []
 
 
+def test_the_core_page_lists_every_file() -> None:
+    """A maintainer learns from the page what each file of the core is for."""
+    rows = {line.split("`")[1] for line in pages.read(CORE).splitlines() if line.startswith("| `")}
+    files = {path.name for path in (ROOT / "actorflow/_core").glob("*.py")} - {"__init__.py"}
+    assert sorted(files ^ {row for row in rows if row.endswith(".py")}) == []
+
+
 @pytest.mark.parametrize("page", [CORE, TRACES, "docs/architecture.md"])
 def test_what_a_page_cites_is_there(page: str) -> None:
     """A reader who looks for a test or a file that a page names finds it."""
