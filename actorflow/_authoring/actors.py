@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from attrs import evolve, frozen
 
 from actorflow._codec.failures import error_of
-from actorflow._core.ambient import writing
+from actorflow._core.ambient import ambient, writing
 from actorflow._core.facts import ASK, OK, TIMED_OUT, Ask
 from actorflow.errors import UsageError
 
-from .calls import Call
+from .calls import Call, inert
 from .entity import spec_of
 from .keys import check_key
 from .waiting import microseconds
@@ -56,6 +56,8 @@ class ActorRef(Generic[E]):
 
     def update(self, handler: Update[E, P, R], /, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Send an update; awaiting it gives its answer, or raises as its caller would see it."""
+        if ambient.dying:
+            return inert()
         asker = writing("update()")
         entity = self._name(handler)
         body = _body(asker, handler, args, kwargs)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from actorflow._codec import decode_untrusted, pack, schema
 from actorflow._codec.failures import failure
-from actorflow._core.ambient import writing
+from actorflow._core.ambient import ambient, last_breath, writing
 from actorflow._core.facts import AWAIT, CANCELLED, OK, TIMED_OUT, Await
 from actorflow._core.pending import read_safely
 from actorflow.errors import CallbackFailed, DecodeError, UsageError
@@ -98,6 +98,8 @@ class Callback(Generic[T]):
         """To hand out: whoever has it can answer, once."""
 
     def __await__(self) -> Generator[Any, None, T]:
+        if ambient.dying:
+            yield from last_breath()
         actor = writing("callback()")
         if actor is not self._actor or self._promise.open.seq not in actor.open:
             raise UsageError("a callback is awaited by the handler that made it")

@@ -10,14 +10,14 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from actorflow._core.ambient import ambient, last_breath, writing
-from actorflow._core.tasks import checkpoint, running
+from actorflow._core.tasks import Future, checkpoint, running
 from actorflow.errors import UsageError
 
 if TYPE_CHECKING:
     from actorflow._core.actor import Actor
-    from actorflow._core.tasks import Future, Task
+    from actorflow._core.tasks import Task
 
-__all__ = ["Call", "claim"]
+__all__ = ["Call", "claim", "inert"]
 
 T = TypeVar("T")
 
@@ -61,6 +61,14 @@ class Call(Generic[T]):
         yield from checkpoint(running())
         value: T = yield from self._begin(actor).__await__()
         return value if self._read is None else self._read()
+
+
+def inert() -> Call[Any]:
+    """What a handler that is being dropped is given to await: it asks for nothing, and ends the handler.
+
+    Raising in its stead would not: a loop that swallows everything would never reach an await.
+    """
+    return Call("", lambda _: Future())
 
 
 def claim(actor: Actor, work: object) -> None:

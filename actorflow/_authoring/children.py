@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from actorflow._codec import Schema, pack, schema, unpack
 from actorflow._codec.failures import failure
-from actorflow._core.ambient import writing
+from actorflow._core.ambient import ambient, last_breath, writing
 from actorflow._core.closing import ABANDON, POLICIES
 from actorflow._core.facts import CANCELLED, OK, TIMED_OUT
 from actorflow._core.pending import read_safely
@@ -20,7 +20,7 @@ from .waiting import gather
 
 if TYPE_CHECKING:
     from actorflow._core.actor import Actor, Child
-    from actorflow._core.tasks import Future
+    from actorflow._core.tasks import Future, Task
 
 __all__ = ["ChildRef", "fan_out", "start_child"]
 
@@ -106,12 +106,15 @@ class _FanOut(Generic[T]):
     def __init__(
         self, children: Mapping[str, Any], at_most: int, type_: Any, *, partial: bool, policy: Policy
     ) -> None:
-        actor = writing("fan_out()")
         self._children = dict(children)
         self._at_most = at_most
         self._type = type_
         self._partial = partial
         self._policy: Policy = policy
+        self.task: Task | None = None
+        if ambient.dying:
+            return
+        actor = writing("fan_out()")
         self.task = actor.task
         actor.unawaited[self] = None
         actor.touched = True
@@ -120,6 +123,8 @@ class _FanOut(Generic[T]):
         return f"fan_out() of {len(self._children)}"
 
     def __await__(self) -> Generator[Any, None, dict[str, T]]:
+        if ambient.dying:
+            yield from last_breath()
         writing("fan_out()").unawaited.pop(self, None)
         works = [self._one(key, initial) for key, initial in self._children.items()]
         results: tuple[T, ...] = yield from gather(*works, at_most=self._at_most).__await__()

@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from actorflow._codec import pack, schema
-from actorflow._core.ambient import writing
+from actorflow._core.ambient import ambient, last_breath, writing
 from actorflow._core.phases import COMPLETED
 from actorflow._core.quiet import Resting
 from actorflow.errors import UsageError, WrongArgument
@@ -37,6 +37,8 @@ class _Continuation:
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, NoReturn]:
+        if ambient.dying:
+            yield from last_breath()
         actor = writing("continue_as_new()")
         if actor.opener is not actor.main:
             raise UsageError(
@@ -48,6 +50,8 @@ class _Continuation:
 
 def continue_as_new() -> _Continuation:
     """Close the run at the next quiet moment and open another; in ``main``, await it: main starts again."""
+    if ambient.dying:
+        return _Continuation()
     actor = writing("continue_as_new()")
     main = actor.main
     if main is not None and actor.opener is not main and not main.handler.restartable:

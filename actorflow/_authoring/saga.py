@@ -10,6 +10,7 @@ from actorflow._core.ambient import ambient, writing
 from actorflow.errors import Cancelled, CompensationFailed
 
 from .activities import Activity
+from .calls import inert
 from .waiting import shielded
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class saga:  # noqa: N801 - a context manager reads as a verb
         self._steps: list[tuple[str, Callable[[], Awaitable[object]]]] = []
 
     async def __aenter__(self) -> Self:
+        if ambient.dying:
+            await inert()
         writing("saga()")
         return self
 

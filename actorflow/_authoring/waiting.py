@@ -16,7 +16,7 @@ from actorflow._core.ambient import ambient, last_breath, writing
 from actorflow._core.tasks import Future, Scope, cancel_scope, running, spawn
 from actorflow.errors import Cancelled, UsageError
 
-from .calls import Call, claim
+from .calls import Call, claim, inert
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -81,6 +81,8 @@ class shielded:  # noqa: N801 - a context manager reads as a verb
     __slots__ = ("_outer", "_task")
 
     async def __aenter__(self) -> None:
+        if ambient.dying:
+            await inert()
         writing("shielded()")
         self._task = running()
         self._outer = self._task.scope
