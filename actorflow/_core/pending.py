@@ -160,12 +160,11 @@ class Watch(Future):
         self.alarm: Pending | None = None
 
     def settle(self, actor: Actor, value: Any, error: BaseException | None) -> None:
-        if not self.done:
-            actor.watches.pop(self, None)
-            alarm, self.alarm = self.alarm, None
-            if alarm is not None:
-                actor.withdraw(alarm)
-                actor.forget(alarm)
+        del actor.watches[self]
+        alarm, self.alarm = self.alarm, None
+        if alarm is not None:
+            actor.withdraw(alarm)
+            actor.forget(alarm)
         super().settle(actor, value, error)
 
     def time_out(self, actor: Actor) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from actorflow.errors import Cancelled, FaultError, ForeignAwait, Runaway
 
-from .ambient import ambient, current, last_breath
+from .ambient import ambient, current
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -60,9 +60,7 @@ class Future:
         self.error: BaseException | None = None
 
     def __await__(self) -> Generator[Any, None, Any]:
-        if ambient.dying:
-            yield from last_breath()
-        task = running()
+        task = running()  # whatever authors await has seen before this that nothing is dying
         yield from checkpoint(task)
         if not self.done:
             self.task = task
@@ -80,13 +78,15 @@ class Future:
 
     def settle(self, actor: Actor, value: Any, error: BaseException | None) -> None:
         """Give the future its end, once, and put its task in the queue."""
-        if not self.done:
-            self.done = True
-            self.value = value
-            self.error = error
-            if self.task is not None:
-                self.task.waiting = None
-                actor.ready.append(self.task)
+        # Whoever settles finds it where it is kept until it is settled: in the table of what is pending,
+        # among the conditions, as what its task waits for.
+        assert not self.done, "a future ends once"
+        self.done = True
+        self.value = value
+        self.error = error
+        if self.task is not None:
+            self.task.waiting = None
+            actor.ready.append(self.task)
 
     def abandon(self, actor: Actor) -> None:
         """The scope of the waiting task was cancelled."""

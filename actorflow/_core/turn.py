@@ -82,8 +82,8 @@ def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
         answer = handler.function(actor.state, *arguments)
         if actor.unawaited:
             forgotten = actor.forgotten(None)
-            if forgotten is not None:
-                raise forgotten
+            assert forgotten is not None, "outside a task only this handler has made calls"
+            raise forgotten
         if handler.kind == UPDATE:
             body = handler.answer(answer)
             actor.fits(body, handler.where)
@@ -108,7 +108,7 @@ def _open(actor: Actor, seq: int, input_: Input, handler: Handler, arguments: tu
     actor.open[seq] = open_
     if handler.kind == MAIN:
         actor.main = open_
-    elif not handler.interleave:
+    elif _excludes(handler):
         actor.holder = open_
     spawn(actor, open_, open_.scope, handler.function(actor.state, *arguments), partial(_ended, actor, open_))
     settle(actor)
@@ -131,7 +131,8 @@ def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -
         return
     del actor.open[open_.seq]
     if actor.holder is open_:
-        actor.holder = None
+        # Of two that began side by side, and exclude each other under the code of today, the other goes on.
+        actor.holder = next((one for one in actor.open.values() if _excludes(one.handler)), None)
     for pending in list(open_.pending.values()):
         # No effect outlives the handler that asked for it.
         actor.withdraw(pending)
@@ -154,6 +155,11 @@ def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -
     elif open_.fresh:
         return
     actor.effects.append(Ended(ENDED, open_.seq, how, body, open_.input.sender))
+
+
+def _excludes(handler: Handler) -> bool:
+    """Whether a handler that is suspended holds the mailbox."""
+    return not handler.interleave and handler.kind != MAIN
 
 
 REFUSED_BY_HANDLER = "refused"
