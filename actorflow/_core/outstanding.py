@@ -15,7 +15,18 @@ from .facts import FIRE, OK, RESOLVE, TIMED_OUT, Address, Ask, Input, Instant, R
 from .pending import Pending, Subscription, Unresolved, Watch
 from .phases import RUNNING
 
-__all__ = ["Armed", "Outstanding", "Waits", "Waking", "asks", "crowded", "due_next", "outstanding", "stuck", "wakes_at"]
+__all__ = [
+    "Armed",
+    "Outstanding",
+    "Waits",
+    "Waking",
+    "asks",
+    "crowded",
+    "due_next",
+    "outstanding",
+    "stuck",
+    "wakes_at",
+]
 
 
 class Waking(NamedTuple):

@@ -211,14 +211,18 @@ def examine(actor: Actor, input_: Input, now: Instant) -> None:
         raise UnknownHandler(spec.name, input_.name, spec.handler_names(input_.kind))
     verdict = ADMISSION[actor.phase][input_.kind]
     _is_whole(actor)
-    if input_.id is not None and _known(actor, input_, max(now, actor.now)) is not None:
-        return
+    if input_.id is not None:
+        named = input_._replace(name=handler.name)  # ids are remembered under the stable name
+        if _known(actor, named, max(now, actor.now)) is not None:
+            return
     if verdict is BEGIN:
         _may_begin(actor)
     elif verdict is not ADMIT:
         raise ActorCompleted(str(actor), actor.status)
     if actor.open or actor.unstorable is not None:
         _has_room(actor)
+    if not handler.interleave and (actor.holder is not None or actor.mailbox or actor.stopped is not None):
+        _has_place(actor)
 
 
 def accept(actor: Actor, input_: Input, now: Instant) -> Turn:
@@ -335,11 +339,16 @@ def _has_room(actor: Actor) -> None:
     raise HistoryFull(str(actor), "its run is too long to take another message", limit, allowed, holders)
 
 
+def _has_place(actor: Actor) -> None:
+    limit = actor.spec.limits.mailbox_messages
+    if len(actor.mailbox) >= limit:
+        raise LimitExceeded(str(actor), "its mailbox is full", "mailbox_messages", limit)
+
+
 def _wait(actor: Actor, input_: Input, now: Instant) -> Turn:
     """Admit a message that cannot start yet."""
-    limit = actor.spec.limits.mailbox_messages
-    if len(actor.mailbox) >= limit and input_.kind <= UPDATE and input_.sender is None:
-        raise LimitExceeded(str(actor), "its mailbox is full", "mailbox_messages", limit)
+    if input_.kind <= UPDATE and input_.sender is None:
+        _has_place(actor)
     seq = actor.seq + 1
     actor.begin(seq)
     admit(actor, seq, input_, now)
