@@ -66,7 +66,7 @@ class Room:
     @signal
     def family(self) -> None:
         for policy in ("cancel", "terminate", "abandon"):
-            af.start_child(Room(), policy, policy=policy)  # type: ignore[arg-type]
+            af.start_child(Room(), policy, policy=policy)
 
 
 # ---- what waits, what is open, what belongs to it ----------------------------------------------------------
