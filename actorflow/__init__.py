@@ -39,6 +39,16 @@ if TYPE_CHECKING:
     from actorflow._authoring.waiting import shielded as shielded
     from actorflow._authoring.waiting import sleep as sleep
     from actorflow._authoring.waiting import wait_until as wait_until
+    from actorflow._runtime.handle import ActorHandle as ActorHandle
+    from actorflow._runtime.past import Past as Past
+    from actorflow._runtime.runtime import Batch as Batch
+    from actorflow._runtime.runtime import Runtime as Runtime
+    from actorflow._runtime.runtime import Statistics as Statistics
+    from actorflow._runtime.views import Description as Description
+    from actorflow._runtime.views import Entry as Entry
+    from actorflow._runtime.views import Parked as Parked
+    from actorflow._runtime.views import Summary as Summary
+    from actorflow._runtime.views import Waiting as Waiting
     from actorflow.errors import ActivityFailed as ActivityFailed
     from actorflow.errors import ActorCompleted as ActorCompleted
     from actorflow.errors import ActorflowError as ActorflowError
@@ -57,9 +67,11 @@ if TYPE_CHECKING:
     from actorflow.errors import HandlerFailed as HandlerFailed
     from actorflow.errors import HistoryFull as HistoryFull
     from actorflow.errors import IdReused as IdReused
+    from actorflow.errors import JournalFull as JournalFull
     from actorflow.errors import LimitExceeded as LimitExceeded
     from actorflow.errors import NondeterminismError as NondeterminismError
     from actorflow.errors import NondeterminismWarning as NondeterminismWarning
+    from actorflow.errors import NotAccepted as NotAccepted
     from actorflow.errors import NotAwaited as NotAwaited
     from actorflow.errors import NotInHandler as NotInHandler
     from actorflow.errors import NotStarted as NotStarted
@@ -67,6 +79,9 @@ if TYPE_CHECKING:
     from actorflow.errors import Refused as Refused
     from actorflow.errors import Runaway as Runaway
     from actorflow.errors import Stuck as Stuck
+    from actorflow.errors import Suspect as Suspect
+    from actorflow.errors import Unknown as Unknown
+    from actorflow.errors import UnknownEntity as UnknownEntity
     from actorflow.errors import UnknownHandler as UnknownHandler
     from actorflow.errors import Unstorable as Unstorable
     from actorflow.errors import UsageError as UsageError
@@ -87,6 +102,10 @@ _HOMES = {
     "_authoring.saga": ("saga",),
     "_authoring.upcasts": ("upcast",),
     "_authoring.waiting": ("gather", "race", "shielded", "sleep", "wait_until"),
+    "_runtime.handle": ("ActorHandle",),
+    "_runtime.past": ("Past",),
+    "_runtime.runtime": ("Batch", "Runtime", "Statistics"),
+    "_runtime.views": ("Description", "Entry", "Parked", "Summary", "Waiting"),
     "errors": (
         "ActivityFailed",
         "ActorCompleted",
@@ -120,6 +139,11 @@ _HOMES = {
         "Stuck",
         "UnknownHandler",
         "Unstorable",
+        "UnknownEntity",
+        "JournalFull",
+        "NotAccepted",
+        "Unknown",
+        "Suspect",
         "UsageError",
         "WrongArgument",
     ),

@@ -34,9 +34,11 @@ __all__ = [
     "HandlerFailed",
     "HistoryFull",
     "IdReused",
+    "JournalFull",
     "LimitExceeded",
     "NondeterminismError",
     "NondeterminismWarning",
+    "NotAccepted",
     "NotAwaited",
     "NotInHandler",
     "NotStarted",
@@ -44,6 +46,9 @@ __all__ = [
     "Refused",
     "Runaway",
     "Stuck",
+    "Suspect",
+    "Unknown",
+    "UnknownEntity",
     "UnknownHandler",
     "Unstorable",
     "UsageError",
@@ -148,6 +153,22 @@ class UnknownHandler(UsageError):
 
 
 @define(slots=False, eq=False, str=False)
+class UnknownEntity(UsageError):
+    """The runtime was opened without the entity of this actor."""
+
+    entity: str
+    key: str
+    known: tuple[str, ...] = ()
+
+    def fact(self) -> str:
+        known = ", ".join(self.known) or "none"
+        return f"{self.entity} {self.key!r}: the runtime has no entity {self.entity!r}; it has: {known}"
+
+    def remedy(self) -> str:
+        return "name its class in Runtime(journal, entities=[...])"
+
+
+@define(slots=False, eq=False, str=False)
 class NotStarted(UsageError):
     """The actor has no life yet and cannot begin with this call."""
 
@@ -236,6 +257,28 @@ class HistoryFull(LimitExceeded):
             "let the handler end from time to time; a main can await continue_as_new() "
             "or be declared @main(restartable=True)"
         )
+
+
+@define(slots=False, eq=False, str=False)
+class JournalFull(LimitExceeded):
+    """The journal has come to its quota: what runs may end, and nothing new begins."""
+
+    def remedy(self) -> str:
+        return "raise the journal's quota_bytes, or keep less history: Limits.history_messages, history_age"
+
+
+@define(slots=False, eq=False, str=False)
+class NotAccepted(UsageError):
+    """The runtime took nothing of this: it is closed, or it has stopped because its journal failed."""
+
+    what: str
+    why: str
+
+    def fact(self) -> str:
+        return f"{self.what} was not accepted: {self.why}"
+
+    def remedy(self) -> str:
+        return "nothing of it happened: send it again when the journal is open again"
 
 
 @define(slots=False, eq=False, str=False)
@@ -372,6 +415,20 @@ class CompensationFailed(OutcomeError):
 
 
 @define(slots=False, eq=False, str=False)
+class Unknown(OutcomeError):
+    """The journal failed while this was being written: it may be durable, or may not."""
+
+    what: str
+    why: str
+
+    def fact(self) -> str:
+        return f"it is not known whether {self.what} happened: {self.why}"
+
+    def remedy(self) -> str:
+        return "open the journal again and repeat it with the same once(id): then it happens once"
+
+
+@define(slots=False, eq=False, str=False)
 class Deadlock(OutcomeError):
     """Actors await each other's updates in a circle; the last one to ask gets this."""
 
@@ -466,6 +523,20 @@ class NondeterminismError(FaultError):
 
     def remedy(self) -> str:
         return self.instead
+
+
+@define(slots=False, eq=False, str=False)
+class Suspect(FaultError):
+    """The process has died more than once while this actor was being activated, so it is left alone."""
+
+    actor: str
+    times: int
+
+    def fact(self) -> str:
+        return f"{self.actor} is set aside: the process died {self.times} times while it was being activated"
+
+    def remedy(self) -> str:
+        return "mend its handlers, then call readmit() on it; the other actors go on"
 
 
 @define(slots=False, eq=False, str=False)

@@ -55,7 +55,44 @@ class Limits:
     close_timeout: timedelta = timedelta(minutes=1)
     """How long children that were cancelled may take to end before they are terminated."""
 
+    history_messages: int = _bound(10_000)
+    """How many messages of an actor's past are kept; what is older is let go, a snapshot's worth at a time."""
+    history_age: timedelta = timedelta(days=30)
+    """How long they are kept."""
+
+    # Of a runtime as a whole.
+    resident_actors: int = _bound(10_000)
+    """Actors in memory; of more, those that were idle longest leave it."""
+    frame_bytes: int = _bound(1 << 20)
+    """What may wait for the next commit, before callers are made to wait."""
+    log_bytes: int = _bound(32 << 20)
+    """How long the log may grow before the tables are brought up to it."""
+
     def __attrs_post_init__(self) -> None:
         """Let what is quiet go on before it is refused, also where only the later bound was set."""
         object.__setattr__(self, "continue_records", min(self.continue_records, self.run_records))
         object.__setattr__(self, "continue_bytes", min(self.continue_bytes, self.run_bytes))
+
+    def shaping(self) -> tuple[object, ...]:
+        """Those that a turn can depend on; the others are the runtime's."""
+        return tuple(getattr(self, name) for name in SHAPING)
+
+
+SHAPING = (
+    "payload_bytes",
+    "state_bytes",
+    "mailbox_messages",
+    "parked_messages",
+    "pending_effects",
+    "turn_effects",
+    "timers",
+    "children",
+    "run_records",
+    "run_bytes",
+    "continue_records",
+    "continue_bytes",
+    "id_bytes",
+    "id_window",
+    "ask_timeout",
+    "close_timeout",
+)

@@ -57,7 +57,7 @@ def entity(
     localns = caller.f_locals
 
     def decorate(cls: type[T]) -> type[T]:
-        return _define(cls, localns, cls.__name__ if name is None else name, version, limits or Limits())
+        return _define(cls, localns, cls.__name__ if name is None else name, version, limits)
 
     return decorate if cls is None else decorate(cls)
 
@@ -76,7 +76,9 @@ def findings_of(cls: type[Any]) -> list[Finding]:
     return found
 
 
-def _define(cls: type[T], localns: Mapping[str, Any], name: str, version: int, limits: Limits) -> type[T]:
+def _define(
+    cls: type[T], localns: Mapping[str, Any], name: str, version: int, limits: Limits | None
+) -> type[T]:
     where = cls.__qualname__.split("<locals>.")[-1]
     check_name(name, where)
     _check_class(cls, where)
@@ -99,14 +101,8 @@ def _define(cls: type[T], localns: Mapping[str, Any], name: str, version: int, l
         if one.default is attrs.NOTHING
     )
     functions = [member for member in (_function(value) for value in members.values()) if member is not None]
-    # Limits shape what handlers are given and refused: under other limits it is other code.
     description = "; ".join(
-        [
-            f"{name} v{version}",
-            state.name,
-            *(f"{m.name}{m.arguments.name}" for m in messages),
-            repr(limits),
-        ]
+        [f"{name} v{version}", state.name, *(f"{m.name}{m.arguments.name}" for m in messages)]
     )
     spec = Spec(
         name=name,
@@ -117,8 +113,9 @@ def _define(cls: type[T], localns: Mapping[str, Any], name: str, version: int, l
         dump=_dump(state, version),
         load=_load(state, version, upcasts, where),
         codec=CODEC,
-        fingerprint=fingerprint(functions, description, engine=ENGINE_VERSION),
-        limits=limits,
+        code=fingerprint(functions, description, engine=ENGINE_VERSION),
+        limits=limits or Limits(),
+        limited=limits is not None,
         required=required,
         interleaves=any(message.interleave for message in messages),
     )

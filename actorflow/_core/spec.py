@@ -7,6 +7,7 @@ or msgpack, drives the same step.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from typing import Any, Protocol
 
 from attrs import define, field, frozen
@@ -16,6 +17,8 @@ from actorflow.limits import Limits
 from .facts import Record
 
 __all__ = ["Codec", "Handler", "Spec"]
+
+FINGERPRINT_BYTES = 16
 
 
 @frozen(eq=False)
@@ -70,12 +73,23 @@ class Spec:
     dump: Callable[[Any], bytes]
     load: Callable[[bytes], Any]
     codec: Codec
-    fingerprint: bytes = b""
+    code: bytes = b""
+    """The fingerprint of the handlers, the schema and the core."""
     limits: Limits = field(factory=Limits)
+    limited: bool = False
+    """Whether the entity says so itself; otherwise its host may set others."""
     required: tuple[str, ...] = ()
     """Fields without a default, for the error that says so."""
     interleaves: bool = False
     """Whether any handler may come between."""
+
+    fingerprint: bytes = field(init=False)
+    """Of the code and the limits: these shape what handlers are given and refused, so others are other code."""
+
+    def __attrs_post_init__(self) -> None:
+        """Put the fingerprint together."""
+        shape = repr(self.limits.shaping()).encode()
+        self.fingerprint = blake2b(shape, key=self.code, digest_size=FINGERPRINT_BYTES).digest()
 
     def handler_names(self, kind: int) -> tuple[str, ...]:
         """The names to offer when one is not found."""

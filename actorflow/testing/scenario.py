@@ -36,9 +36,8 @@ from actorflow._core.quiet import quiet
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
 from actorflow._determinism import guard
+from actorflow._runtime.views import Entry, Parked, Sent, Waiting, entry, parked, sent, waiting
 from actorflow.errors import Divergence, NondeterminismError, UsageError
-
-from .views import Entry, Parked, Sent, Waiting, entry, parked, sent, waiting
 
 if TYPE_CHECKING:
     from actorflow._authoring.handlers import Query, Signal, Update

@@ -1,0 +1,83 @@
+"""What becomes durable together: the records of many actors, rows for the tables, and whoever waits for it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from actorflow._core.facts import Address, Schedule
+
+__all__ = ["Answered", "Ended", "Frame", "Row", "Scheduled"]
+
+
+class Row(NamedTuple):
+    """A row to be set, or with no value removed."""
+
+    table: str
+    key: bytes
+    value: bytes | None
+
+
+class Answered(NamedTuple):
+    """An update has its answer."""
+
+    address: Address
+    seq: int
+    how: str
+    body: bytes
+
+
+class Ended(NamedTuple):
+    """A life is over."""
+
+    address: Address
+    status: str
+    body: bytes
+
+
+class Scheduled(NamedTuple):
+    """An activity is asked for."""
+
+    address: Address
+    ref: tuple[int, int]
+    effect: Schedule
+
+
+class Frame:
+    """What is gathered, handed to the writer, and released, as one."""
+
+    __slots__ = (
+        "answered",
+        "closed",
+        "done",
+        "ended",
+        "failure",
+        "forget",
+        "messages",
+        "parts",
+        "position",
+        "rows",
+        "scheduled",
+        "size",
+        "waiting",
+    )
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        """Its place in the log."""
+        self.parts: list[bytes] = []
+        """Paths and records, in turns."""
+        self.size = 0
+        self.messages = 0
+        self.rows: list[Row] = []
+        self.forget = 0
+        """The position up to which the log may be cut off."""
+        self.done = False
+        """It is durable."""
+        self.ended = False
+        """It is durable, or never will be."""
+        self.failure: BaseException | None = None
+        self.waiting: list[list[Any]] = []
+        """Who waits for it: cells, in which the shell puts what only it knows."""
+        self.answered: list[Answered] = []
+        self.closed: list[Ended] = []
+        self.scheduled: list[Scheduled] = []

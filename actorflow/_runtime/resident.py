@@ -1,0 +1,83 @@
+"""An actor in memory, as the runtime holds it: the core's actor, and what of it the tables do not have yet."""
+
+from __future__ import annotations
+
+from actorflow._core.actor import Actor
+from actorflow._core.facts import Address, Instant
+from actorflow._core.once import Ids, Known
+
+from .frame import Frame
+from .rows import Head
+
+__all__ = ["VACANT_HEAD", "Resident", "StoredIds", "Tail"]
+
+VACANT_HEAD = Head(0, 0, 0, "", 0, 0, 0, 0, None, 0, 0, ())
+"""Of an actor that the tables do not know."""
+
+
+class StoredIds(Ids):
+    """Once-ids that remember which of them the tables do not have as they are."""
+
+    __slots__ = ("touched",)
+
+    def __init__(self, window: int, bytes_max: int) -> None:
+        super().__init__(window, bytes_max)
+        self.touched: dict[str, None] = {}
+
+    def remember(self, id_: str, known: Known) -> None:
+        super().remember(id_, known)
+        self.touched[id_] = None
+
+    def release(self, id_: str, seq: int | None = None) -> None:
+        super().release(id_, seq)
+        self.touched[id_] = None
+
+
+class Tail:
+    """The records of an actor that are in the log and not in the tables."""
+
+    __slots__ = ("path", "positions", "records")
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+        self.records: list[bytes] = []
+        self.positions: list[int] | None = None
+        """As found in the log when it was opened: the frame of each; none once it is known what is new."""
+
+
+class Resident:
+    """An actor in memory."""
+
+    __slots__ = (
+        "actor",
+        "address",
+        "alarm",
+        "fault",
+        "frame",
+        "head",
+        "path",
+        "room",
+        "tabled",
+        "tail",
+        "used",
+    )
+
+    def __init__(self, address: Address, path: bytes, actor: Actor, head: Head, frame: Frame) -> None:
+        self.address = address
+        self.path = path
+        self.actor = actor
+        self.head = head
+        """As the tables have it, or will have it once ``frame`` is durable."""
+        self.frame = frame
+        """The last frame with anything of this actor."""
+        self.tail: Tail | None = None
+        self.tabled = frame
+        """The frame with which the tables come to ``head``."""
+        self.alarm: Instant | None = None
+        """When the runtime means to look at it next."""
+        self.used = True
+        """Since the hand of the clock that looks for idle ones last came by."""
+        self.fault: BaseException | None = None
+        """Why it does not go on of itself, although it takes messages."""
+        self.room: list[object] = []
+        """Who waits for room in its mailbox; what these are, only the shell knows."""

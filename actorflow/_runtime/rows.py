@@ -1,0 +1,146 @@
+"""What is written in frames and rows, as bytes and back: packed, each with a checksum of its own.
+
+A frame is a list of paths and records, taken in turns; every row stands by itself, so that a damaged one harms the
+actor it belongs to and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from actorflow._codec.records import RecordCodec, seal, unseal
+from actorflow._core.facts import Address, Input, Instant
+from actorflow._core.once import Known
+from actorflow.errors import DecodeError
+
+__all__ = [
+    "Head",
+    "Letter",
+    "pack_frame",
+    "pack_head",
+    "pack_known",
+    "pack_letter",
+    "pack_records",
+    "pieces",
+    "unpack_frame",
+    "unpack_head",
+    "unpack_known",
+    "unpack_letter",
+    "unpack_records",
+]
+
+PIECE_BYTES: Final = 32_000
+"""Longer rows are cut: a journal finds room for small ones more easily."""
+
+_codec: Final = RecordCodec()
+_pack = _codec.pack
+_unpack = _codec.unpack
+
+
+class Head(NamedTuple):
+    """What can be said of an actor without waking it."""
+
+    position: int
+    """The frame up to which the tables know this actor; what later frames hold of it comes on top."""
+    records: int
+    """How many the actor has had."""
+    seq: int
+    status: str
+    life: int
+    run: int
+    born: Instant
+    updated: Instant
+    due: Instant | None
+    """When it has something to do of itself; 0: as soon as the journal is opened."""
+    ids: int
+    """How many once-ids it remembers."""
+    tail_bytes: int
+    """What activation has to replay, behind the last snapshot."""
+    snapshots: tuple[tuple[int, int, Instant, int], ...]
+    """Those kept, the oldest first: the number of records before it, its seq, its time, its bytes."""
+
+
+class Letter(NamedTuple):
+    """What an actor could not take when it was sent."""
+
+    number: int
+    """Distinct for ever, and in the order of sending."""
+    target: Address
+    input: Input
+
+
+def pack_frame(parts: Sequence[bytes]) -> bytes:
+    """Paths and records in turns, as one piece of the log."""
+    return seal(_pack(parts))
+
+
+def unpack_frame(data: bytes, where: str) -> list[tuple[bytes, bytes]]:
+    """The paths and records of a frame, in pairs."""
+    parts = _unpack(unseal(data, where))
+    if not isinstance(parts, tuple) or len(parts) % 2 or not all(type(part) is bytes for part in parts):
+        raise DecodeError(where, "it does not have the form of a frame")
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def pack_head(head: Head) -> bytes:
+    return seal(_pack(head))
+
+
+def unpack_head(data: bytes, where: str) -> Head:
+    head: Head = _formed(Head, _unpack(unseal(data, where)), where)
+    return head
+
+
+def pack_known(id_: str, known: Known) -> bytes:
+    """A once-id and what is known of it."""
+    return seal(_pack((id_, known.seq, known.name, known.digest, known.how, known.body, known.at)))
+
+
+def unpack_known(data: bytes, where: str) -> tuple[str, Known]:
+    match _unpack(unseal(data, where)):
+        case (
+            str() as id_,
+            int() as seq,
+            str() as name,
+            bytes() as digest,
+            how,
+            bytes() as body,
+            int() as at,
+        ):
+            return id_, Known(seq, name, digest, how, body, at)
+        case _:
+            raise DecodeError(where, "it does not have the form of a once-id")
+
+
+def pack_letter(letter: Letter) -> bytes:
+    return seal(_pack(letter))
+
+
+def unpack_letter(data: bytes, where: str) -> Letter:
+    letter: Letter = _formed(Letter, _unpack(unseal(data, where)), where)
+    return letter._replace(input=Input(*letter.input))
+
+
+def pack_records(records: Sequence[bytes]) -> bytes:
+    return seal(_pack(records))
+
+
+def unpack_records(data: bytes, where: str) -> list[bytes]:
+    records = _unpack(unseal(data, where))
+    if not isinstance(records, tuple) or not all(type(record) is bytes for record in records):
+        raise DecodeError(where, "it does not have the form of history")
+    return list(records)
+
+
+def pieces(data: bytes) -> Iterable[bytes]:
+    """A snapshot as rows of a bounded size, the checksum of the whole in front."""
+    sealed = seal(data)
+    for start in range(0, len(sealed), PIECE_BYTES):
+        yield sealed[start : start + PIECE_BYTES]
+
+
+def _formed(form: Any, plain: Any, where: str) -> Any:
+    if not isinstance(plain, tuple) or len(plain) != len(form._fields):
+        raise DecodeError(where, f"it does not have the form of a {form.__name__.lower()}")
+    return form(*plain)

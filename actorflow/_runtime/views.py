@@ -1,0 +1,313 @@
+"""An actor for people: what it is doing and waits for, what is parked, what has happened.  Only reads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, cast
+
+from attrs import frozen
+
+from actorflow._authoring.identity import moment
+from actorflow._codec import unpack
+from actorflow._codec.failures import failure
+from actorflow._core import facts
+from actorflow._core.actor import Actor
+from actorflow._core.facts import Ask, Await, Effect, Record, Ref, Schedule, Sleep, StartChild
+from actorflow._core.outstanding import Armed, Waking, outstanding, stuck
+from actorflow._core.replay import show
+
+from .resident import Resident
+from .rows import Head
+from .shelf import status_of
+from .tables import address_of
+
+__all__ = [
+    "Description",
+    "Entry",
+    "OpenHandler",
+    "Parked",
+    "Sent",
+    "Summary",
+    "Waiting",
+    "describe",
+    "entry",
+    "error_text",
+    "parked",
+    "sent",
+    "summary",
+    "summary_of",
+    "waiting",
+]
+
+
+@frozen
+class Waiting:
+    """Something that the actor waits for and that a test can answer."""
+
+    ref: Ref
+    kind: str
+    """``activity``, ``sleep``, ``callback``, ``update``, ``child``, ``timer`` or ``alarm``."""
+    name: str
+    """The activity, the handler or the child's key."""
+    arguments: tuple[Any, ...] = ()
+    """As plain data."""
+    due: datetime | None = None
+    """When it ends by itself."""
+    withdrawn: bool = False
+    """It was cancelled, and its end is awaited."""
+
+
+@frozen
+class Sent:
+    """A signal to another actor."""
+
+    entity: str
+    key: str
+    handler: str
+    arguments: tuple[Any, ...]
+    id: str | None = None
+
+
+@frozen
+class Parked:
+    """A message that failed and waits for an operator."""
+
+    seq: int
+    handler: str
+    arguments: tuple[Any, ...]
+    error: str
+    first: int
+    """The number under which it first came."""
+
+
+@frozen
+class Entry:
+    """One line of history."""
+
+    seq: int
+    at: datetime
+    what: str
+    """The handler, or the kind of what happened."""
+    outcome: str
+    effects: tuple[str, ...]
+    error: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{self.seq:>4} {self.at:%Y-%m-%d %H:%M:%S} {self.what} {self.outcome}"]
+        parts += [f"       -> {effect}" for effect in self.effects]
+        if self.error:
+            parts.append(f"       !! {self.error}")
+        return "\n".join(parts)
+
+
+@frozen
+class OpenHandler:
+    """A handler that has started and not ended."""
+
+    seq: int
+    name: str
+    since: datetime
+    holds: bool
+    """The messages behind it wait until it has ended."""
+
+
+@frozen
+class Summary:
+    """What a list says of an actor."""
+
+    entity: str
+    key: str
+    status: str
+    """``running``, ``closing``, or how the life ended: ``completed``, ``failed``, ``cancelled``, ``terminated``."""
+    life: int
+    run: int
+    seq: int
+    born: datetime
+    updated: datetime
+
+
+@frozen
+class Description:
+    """All that an operator may want to know of an actor."""
+
+    entity: str
+    key: str
+    status: str
+    life: int
+    run: int
+    seq: int
+    born: datetime
+    updated: datetime
+    mailbox: tuple[str, ...]
+    """The handlers of the messages that are admitted and wait."""
+    open: tuple[OpenHandler, ...]
+    waiting: tuple[Waiting, ...]
+    """What it waits for, timers included, the oldest first."""
+    parked: tuple[Parked, ...]
+    last_failure: str
+    fault: str
+    """Why it does not go on of itself, although it takes messages."""
+    stuck: str
+    """Why its mailbox can never move."""
+    run_records: int
+    run_bytes: int
+    tail_records: int
+    """How many records activation would replay."""
+    tail_bytes: int
+
+    @property
+    def holder(self) -> str:
+        """The handler that holds the mailbox, if one does."""
+        return next((one.name for one in self.open if one.holds), "")
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.entity} {self.key!r}: {self.status}, life {self.life}, run {self.run}, seq {self.seq}, "
+            f"since {self.born:%Y-%m-%d %H:%M:%S}"
+        ]
+        lines += [
+            f"  open      {one.name}, since {one.since:%Y-%m-%d %H:%M:%S}{', holds the mailbox' * one.holds}"
+            for one in self.open
+        ]
+        lines += [
+            f"  waits for {one.kind} {one.name}{f', due {one.due:%Y-%m-%d %H:%M:%S}' if one.due else ''}"
+            for one in self.waiting
+        ]
+        if self.mailbox:
+            lines.append(f"  mailbox   {len(self.mailbox)}: {', '.join(self.mailbox[:10])}")
+        lines += [f"  parked    {one.seq} {one.handler}: {one.error}" for one in self.parked]
+        named = {"failure": self.last_failure, "fault": self.fault, "stuck": self.stuck}
+        lines += [f"  {name:<9} {text}" for name, text in named.items() if text]
+        lines.append(f"  replay    {self.tail_records} records, {self.tail_bytes} bytes")
+        return "\n".join(lines)
+
+
+def describe(resident: Resident) -> Description:
+    """A picture of an actor as it is in memory."""
+    actor = resident.actor
+    failure_ = actor.last_failure
+    report = stuck(actor)
+    tail = resident.tail
+    records = [] if tail is None else tail.records
+    kept = resident.head.snapshots
+    return Description(
+        *actor.address,
+        status_of(actor),
+        actor.life,
+        actor.run,
+        actor.seq,
+        moment(actor.born),
+        moment(actor.now),
+        tuple(input_.name or facts.KINDS[input_.kind] for _, input_ in actor.mailbox),
+        tuple(
+            OpenHandler(one.seq, one.handler.name, moment(one.since), one is actor.holder)
+            for one in actor.open.values()
+        ),
+        tuple(waiting(actor)),
+        tuple(parked(actor)),
+        "" if failure_ is None else f"{failure_[1]} (seq {failure_[0]}): {error_text(failure_[2])}",
+        "" if resident.fault is None else str(resident.fault),
+        "" if report is None else str(report),
+        actor.run_records,
+        actor.run_bytes,
+        resident.head.records + len(records) - (kept[-1][0] if kept else 0),
+        resident.head.tail_bytes + sum(map(len, records)),
+    )
+
+
+def summary_of(resident: Resident) -> Summary:
+    """A line of a list, of an actor in memory."""
+    actor = resident.actor
+    return Summary(
+        *actor.address,
+        status_of(actor),
+        actor.life,
+        actor.run,
+        actor.seq,
+        moment(actor.born),
+        moment(actor.now),
+    )
+
+
+def summary(path: bytes, head: Head) -> Summary:
+    """A line of a list, of an actor that is asleep."""
+    return Summary(
+        *address_of(path),
+        head.status,
+        head.life,
+        head.run,
+        head.seq,
+        moment(head.born),
+        moment(head.updated),
+    )
+
+
+def _plain(body: bytes) -> tuple[Any, ...]:
+    plain: object = unpack(body) if body else []
+    return tuple(cast("list[object]", plain)) if isinstance(plain, list) else (plain,)
+
+
+def waiting(actor: Actor) -> list[Waiting]:
+    """Everything unresolved, the oldest first."""
+    found: list[Waiting] = []
+    for ref, what, withdrawn in outstanding(actor):
+        match what:
+            case Schedule(name=name, body=body):
+                view = Waiting(ref, "activity", name, _plain(body), None, withdrawn)
+            case Sleep(due=due):
+                view = Waiting(ref, "sleep", "", (), moment(due), withdrawn)
+            case Await(due=due, type=type_):
+                view = Waiting(ref, "callback", type_, (), None if due is None else moment(due), withdrawn)
+            case Ask(entity=entity, key=key, name=name, body=body, due=due):
+                view = Waiting(
+                    ref, "update", f"{entity} {key!r}.{name}", _plain(body), moment(due), withdrawn
+                )
+            case Armed(name=name, body=body, due=due):
+                view = Waiting(ref, "timer", name, _plain(body), moment(due))
+            case Waking(due=due):
+                view = Waiting(ref, "alarm", "closing", (), moment(due))
+            case StartChild(entity=entity, key=key):
+                view = Waiting(ref, "child", f"{entity} {key!r}")
+            case (entity, key):
+                view = Waiting(ref, "child", f"{entity} {key!r}")
+        found.append(view)
+    return found
+
+
+def sent(effects: list[Effect]) -> list[Sent]:
+    """The signals among these effects."""
+    return [
+        Sent(effect.entity, effect.key, effect.name, _plain(effect.body), effect.id)
+        for effect in effects
+        if isinstance(effect, facts.Send)
+    ]
+
+
+def parked(actor: Actor) -> list[Parked]:
+    """What an operator would see."""
+    return [
+        Parked(seq, one.input.name, _plain(one.input.body), error_text(one.error), one.first)
+        for seq, one in actor.parked.items()
+    ]
+
+
+def entry(actor: Actor, record: Record) -> Entry:
+    """One record as a line of history."""
+    what = "turn" if record.input is None else facts.KINDS[record.input.kind]
+    if record.input is not None and record.input.name:
+        what = f"{what} {record.input.name}"
+    error = (record.extra or {}).get(facts.ERROR, b"")
+    return Entry(
+        record.seq,
+        moment(record.now),
+        what,
+        facts.OUTCOMES[record.outcome],
+        tuple(show(actor, effect) for effect in record.effects),
+        error_text(error) if error else "",
+    )
+
+
+def error_text(body: bytes) -> str:
+    """An error as a line."""
+    _, type_, message, _ = failure(body)
+    return f"{type_}: {message}"
