@@ -139,6 +139,10 @@ class Lodger:
     def note(self, text: str) -> None:
         self.log.append(text)
 
+    @signal(interleave=True)
+    def unsay(self) -> None:
+        self.log.pop()
+
     @update
     async def hold(self) -> None:
         await act(1)
@@ -195,6 +199,12 @@ def test_a_condition_of_main_is_tried_between_handlers() -> None:
     """What comes true while the mailbox is held wakes main when it is free, and not before."""
     lodger = Scenario(Lodger)
     lodger.start(Lodger())
+    lodger.update(Lodger.hold)
+    lodger.signal(Lodger.note, "go")
+    lodger.signal(Lodger.unsay)
+    lodger.answer(act, 1)
+    assert (lodger.state.log, lodger.status) == (["free"], "running"), "it was true in vain"
+    lodger.signal(Lodger.unsay)
     lodger.update(Lodger.hold)
     lodger.signal(Lodger.note, "go")
     assert lodger.state.log == ["go"]

@@ -346,6 +346,13 @@ class Broken:
         raise KeyboardInterrupt
 
     @signal
+    async def stopped_later(self) -> None:
+        self.n += 1
+        await act(1)
+        self.n += 1
+        raise KeyboardInterrupt
+
+    @signal
     async def foreign(self) -> None:
         self.n += 1
         await act(1)
@@ -367,7 +374,12 @@ ANSWER = Input(facts.RESOLVE, facts.OK, b"\x01", ref=(1, 0))
 
 
 @pytest.mark.parametrize(
-    ("handler", "fault"), [(Broken.faulty, af.DecodeError), (Broken.foreign, af.ForeignAwait)]
+    ("handler", "fault"),
+    [
+        (Broken.faulty, af.DecodeError),
+        (Broken.foreign, af.ForeignAwait),
+        (Broken.stopped_later, KeyboardInterrupt),
+    ],
 )
 def test_a_fault_after_a_suspension_is_raised_to_the_host_and_undone(
     handler: Any, fault: type[BaseException]
