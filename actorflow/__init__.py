@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from actorflow._authoring.waiting import sleep as sleep
     from actorflow._authoring.waiting import wait_until as wait_until
     from actorflow._runtime.handle import ActorHandle as ActorHandle
+    from actorflow._runtime.handle import Batch as Batch
     from actorflow._runtime.past import Past as Past
-    from actorflow._runtime.runtime import Batch as Batch
     from actorflow._runtime.runtime import Runtime as Runtime
     from actorflow._runtime.runtime import Statistics as Statistics
     from actorflow._runtime.views import Description as Description
@@ -102,9 +102,9 @@ _HOMES = {
     "_authoring.saga": ("saga",),
     "_authoring.upcasts": ("upcast",),
     "_authoring.waiting": ("gather", "race", "shielded", "sleep", "wait_until"),
-    "_runtime.handle": ("ActorHandle",),
+    "_runtime.handle": ("ActorHandle", "Batch"),
     "_runtime.past": ("Past",),
-    "_runtime.runtime": ("Batch", "Runtime", "Statistics"),
+    "_runtime.runtime": ("Runtime", "Statistics"),
     "_runtime.views": ("Description", "Entry", "Parked", "Summary", "Waiting"),
     "errors": (
         "ActivityFailed",

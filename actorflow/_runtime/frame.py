@@ -1,4 +1,4 @@
-"""What becomes durable together: the records of many actors, rows for the tables, and whoever waits for it."""
+"""What becomes durable together: records of many actors, rows for the tables, and whoever waits for it."""
 
 from __future__ import annotations
 

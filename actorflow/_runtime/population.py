@@ -1,8 +1,8 @@
 """All actors of a journal: those in memory, those asleep, and the frame that is being gathered.
 
-Synchronous, and knows no event loop, no thread and no clock: whoever drives it says what time it is, writes the
-frames that ``cut`` gives, in order, and says which of them are durable.  So a simulation can drive it as the
-runtime does.
+Synchronous, and knows no event loop, no thread and no clock: whoever drives it says what time it is, writes
+the frames that ``cut`` gives, in order, and says which of them are durable.  So a simulation can drive it as
+the runtime does.
 
 What one actor sends another is admitted in the frame that holds its cause; nothing else ever leaves a frame
 before it is durable.
@@ -90,7 +90,8 @@ SENDS_MAX: Final = 2_000
 SLICE_ACTORS: Final = 100
 SLICE_BYTES: Final = 256 << 10
 """How much of a checkpoint travels with one frame."""
-FORGET_FRAMES: Final = 64
+FORGET_FRAMES: Final = 256
+PAGE_ROWS: Final = 1_000
 CHECKPOINT_US: Final = 10_000_000
 """So long the tables may lag behind a quiet log."""
 HAND_STEPS: Final = 200
@@ -211,9 +212,9 @@ class Population:
         found: list[tuple[bytes, bytes]] = []
         start = b"\0"
         while True:
-            rows = self.journal.scan(table, start, None, at_most=1_000)
+            rows = self.journal.scan(table, start, None, at_most=PAGE_ROWS)
             found += rows
-            if len(rows) < 1_000:
+            if len(rows) < PAGE_ROWS:
                 return found
             start = rows[-1][0] + b"\0"
 
@@ -244,7 +245,7 @@ class Population:
         except FaultError as error:
             # Its own records do not make it whole: the report is kept, and the others go on.
             self.broken[address] = error
-            _log.error("%s %r is set aside: %s", *address, error)  # noqa: TRY400 - the error says it all
+            _log.error("%s %r is set aside: %s", *address, error)
             raise
         finally:
             self.journal.note(b"")
@@ -324,7 +325,7 @@ class Population:
             raise JournalFull("the journal", "it has come to its quota", "quota_bytes", 0)
         turn = core.step(resident.actor, input_, now)
         if turn.record is not None:
-            self._stand(resident, turn, now)
+            self._stand(resident, turn)
             self._go_on(resident, now)
             if self._inside:
                 self._carry(now)
@@ -347,7 +348,7 @@ class Population:
         for resident, input_ in messages:
             turn = core.accept(resident.actor, input_, now)
             if turn.record is not None:
-                self._stand(resident, turn, now)
+                self._stand(resident, turn)
                 self._go_on(resident, now)
             turns.append(turn)
         self._carry(now)
@@ -390,7 +391,7 @@ class Population:
                 self.journal.note(b"")
             if turn.record is None:
                 break
-            self._stand(resident, turn, now)
+            self._stand(resident, turn)
             self._go_on(resident, now)
             self._carry(now)
         if found is not None and resident.fault is None:
@@ -443,7 +444,7 @@ class Population:
 
     # -- turns that stand ----------------------------------------------------------------------------------
 
-    def _stand(self, resident: Resident, turn: core.Turn, now: Instant) -> None:
+    def _stand(self, resident: Resident, turn: core.Turn) -> None:
         """Put a turn's record into the frame, and its effects where they go.  THE hot path."""
         frame = self.frame
         record = turn.record
@@ -530,7 +531,7 @@ class Population:
         actor = resident.actor
         try:
             while (turn := core.advance(actor, now)) is not None:
-                self._stand(resident, turn, now)
+                self._stand(resident, turn)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this actor's
             self._fault(resident, error)
         if resident.room and len(actor.mailbox) < actor.spec.limits.mailbox_messages:
@@ -601,7 +602,7 @@ class Population:
             self._fault(resident, error)
             return False
         if turn.record is not None:
-            self._stand(resident, turn, now)
+            self._stand(resident, turn)
             self._go_on(resident, now)
         if input_.kind == facts.UPDATE and input_.sender is not None:
             if turn.fate == core.ANSWER:

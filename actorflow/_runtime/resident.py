@@ -1,4 +1,4 @@
-"""An actor in memory, as the runtime holds it: the core's actor, and what of it the tables do not have yet."""
+"""An actor in memory: the core's actor, and what of it the tables do not have yet."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What is written in frames and rows, as bytes and back: packed, each with a checksum of its own.
 
-A frame is a list of paths and records, taken in turns; every row stands by itself, so that a damaged one harms the
+A frame is a list of paths and records, in turns; every row stands by itself, so that a damaged one harms the
 actor it belongs to and no other.
 """
 

@@ -133,7 +133,7 @@ class Shelf:
         return unseal(b"".join(piece for _, piece in rows), f"snapshot of {path!r}")
 
     def records(self, path: bytes, first: int) -> list[bytes]:
-        """The records that the tables have, from this number on; a snapshot or the beginning is at its front."""
+        """The records that the tables have, from this number on."""
         found: list[bytes] = []
         start = numbered(path, first)
         while True:

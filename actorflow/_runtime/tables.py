@@ -1,8 +1,8 @@
 """The tables of a journal and their keys: how an actor becomes a place among sorted bytes.  Knows no rows.
 
-Names and keys hold no control character (``_authoring.keys`` sees to it), so a zero byte ends each, no path is
-the beginning of another, and all rows of one actor lie side by side.  A path has at most 402 bytes, and the
-longest key, of a status, stays well under the 511 that a journal takes.
+Names and keys hold no control character (``_authoring.keys`` sees to it), so a zero byte ends each, no path
+is the beginning of another, and all rows of one actor lie side by side.  A path has at most 402 bytes, and the
+longest key, of a snapshot's piece, stays under the 511 that a journal takes.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class Summary:
     entity: str
     key: str
     status: str
-    """``running``, ``closing``, or how the life ended: ``completed``, ``failed``, ``cancelled``, ``terminated``."""
+    """``running``, ``closing``, or ``completed``, ``failed``, ``cancelled``, ``terminated``."""
     life: int
     run: int
     seq: int
@@ -161,10 +161,8 @@ class Description:
         return next((one.name for one in self.open if one.holds), "")
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.entity} {self.key!r}: {self.status}, life {self.life}, run {self.run}, seq {self.seq}, "
-            f"since {self.born:%Y-%m-%d %H:%M:%S}"
-        ]
+        place = f"life {self.life}, run {self.run}, seq {self.seq}, since {self.born:%Y-%m-%d %H:%M:%S}"
+        lines = [f"{self.entity} {self.key!r}: {self.status}, {place}"]
         lines += [
             f"  open      {one.name}, since {one.since:%Y-%m-%d %H:%M:%S}{', holds the mailbox' * one.holds}"
             for one in self.open

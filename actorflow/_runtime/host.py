@@ -1,0 +1,456 @@
+"""The host of production: opens a journal, lets actors live, and tells callers what is durable.  trio inside.
+
+One task commits: it cuts the frame that has gathered, hands it to the writer's thread, and when that says it
+is durable wakes everybody who waited for it.  One task minds the clock.  Actors are no tasks.
+"""
+
+# Long because it is the one place where callers, the writer and the clock meet.
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import attrs
+import trio
+
+from actorflow._authoring.callbacks import opens, read_token
+from actorflow._authoring.entity import spec_of
+from actorflow._core import facts, phases
+from actorflow._core import step as core
+from actorflow._core.facts import Address, Ended, Input, Instant
+from actorflow._core.pending import Promise
+from actorflow._core.spec import Spec
+from actorflow.errors import LimitExceeded, NotAccepted, Unknown, UnknownEntity, UsageError
+from actorflow.limits import Limits
+
+from .frame import Frame
+from .population import Population
+from .resident import Resident
+from .writer import Writer, Written
+
+if TYPE_CHECKING:
+    from persistence import Journal
+
+__all__ = ["Host"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("actorflow.runtime")
+
+GLANCE_S: Final = 5.0
+"""The wall clock may jump, so it is looked at this often, whatever is due."""
+WAKES_AT_ONCE: Final = 50
+CLOSE_S: Final = 60.0
+
+Cells = list[Any]
+Cell = list[Any]
+"""Who waits: a trio task, or nothing once it has given up; then what it gets."""
+
+
+class Host:
+    """Actors that live in this process, and in one journal."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        entities: Sequence[type[Any]],
+        limits: Limits | None,
+        *,
+        strict: bool,
+        clock: Callable[[], Instant],
+    ) -> None:
+        self.limits = Limits() if limits is None else limits
+        self.specs = {spec.name: spec for spec in _specs(entities, limits)}
+        self.journal = journal
+        self.clock = clock
+        self.population = Population(journal, self.specs, self.limits, os.urandom, strict=strict)
+        self._exit = AsyncExitStack()
+        self._writer: Writer | None = None
+        self._replies: dict[tuple[Address, int], Cells] = {}
+        self._results: dict[Address, Cells] = {}
+        self._crowd: Cells = []
+        """Callers who wait because enough is waiting for the next commit."""
+        self._shut = "it is not open"
+        """Why nothing is accepted."""
+        self._failure: BaseException | None = None
+        self._committer: trio.lowlevel.Task | None = None
+        self._committing = False
+        self._ending = False
+        self._stirred = trio.Event()
+        self._glance: Instant = 0
+        """When the clock is looked at next, by its own reckoning."""
+        self._in_flight: Frame | None = None
+        self.messages = 0
+        self.commits = 0
+
+    # -- opening and closing -------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open the journal: service begins at once, whatever the log left behind is taken up meanwhile."""
+        if self._shut != "it is not open":
+            raise UsageError(
+                "a runtime is opened once\n  hint: make another Runtime, with another journal object"
+            )
+        await trio.to_thread.run_sync(self.population.open, self.clock())
+        token = trio.lowlevel.current_trio_token()
+
+        def tell(written: Written) -> None:
+            token.run_sync_soon(self._written, written)
+
+        self._writer = Writer(self.journal, tell)
+        nursery = await self._exit.enter_async_context(trio.open_nursery())
+        self._nursery = nursery
+        self._shut = ""
+        await nursery.start(self._commit_frames)
+        nursery.start_soon(self._mind_clock)
+        nursery.start_soon(self._hear)
+
+    async def close(self) -> None:
+        """Take nothing more, make durable what was taken, and let go of the journal."""
+        self._shut = "the runtime is closed"
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_S):
+            await self._finish()
+        self._nursery.cancel_scope.cancel()
+        try:
+            await self._exit.__aexit__(None, None, None)
+        finally:
+            assert self._writer is not None, "it was opened"
+            self._release_all(Unknown("what was awaited", "the runtime was closed before it was answered"))
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(self._writer.stop)
+                await trio.to_thread.run_sync(self.journal.close)
+
+    async def _finish(self) -> None:
+        """Have everything written, tables included."""
+        self._ending = True
+        while self._failure is None and not (self.population.tabled and self._in_flight is None):
+            self._stir()
+            await trio.lowlevel.checkpoint()
+            if self._in_flight is not None:
+                cell: Cell = [trio.lowlevel.current_task()]
+                self._in_flight.waiting.append(cell)
+                await trio.lowlevel.wait_task_rescheduled(_never)
+
+    # -- what handles ask of it ----------------------------------------------------------------------------
+
+    def spec(self, name: str) -> Spec:
+        """The entity of this name, or ``UnknownEntity``."""
+        spec = self.specs.get(name)
+        if spec is None:
+            raise UnknownEntity(name, "", tuple(self.specs))
+        return spec
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the runtime has stopped, if it has."""
+        return self._failure
+
+    def see_open(self, what: str) -> None:
+        """Raise if nothing is accepted."""
+        if self._shut:
+            raise NotAccepted(what, self._shut)
+
+    def resident(self, address: Address) -> Resident:
+        """The actor in memory, to look at."""
+        self.see_open(f"looking at {address[0]} {address[1]!r}")
+        return self.population.resident(address, self.clock())
+
+    async def call(self, work: Callable[[Host], Awaitable[T]]) -> T:
+        """Do something in this loop, where the caller is already."""
+        return await work(self)
+
+    async def send(self, address: Address, input_: Input, where: str) -> tuple[str, bytes]:
+        """Deliver an input; returns how it was answered, once that is durable.  THE hot path."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        population = self.population
+        while True:
+            if self._shut:
+                raise NotAccepted(where, self._shut)
+            if population.frame.size > self.limits.frame_bytes:
+                await self._wait_in(self._crowd)
+                continue
+            resident = population.resident(address, self.clock())
+            try:
+                turn = population.deliver(resident, input_, self.clock())
+            except LimitExceeded as error:
+                if error.limit != "mailbox_messages":
+                    raise
+                await self._wait_in(resident.room)
+                continue
+            break
+        fate = turn.fate
+        if fate == core.ACKNOWLEDGE:
+            self.messages += 1
+            frame = resident.frame
+            if input_.kind != facts.UPDATE:
+                await self.durable(frame, where)
+                return OK
+            for effect in turn.effects:
+                if isinstance(effect, Ended) and effect.seq == turn.seq:
+                    await self.durable(frame, where)
+                    return effect.outcome, effect.body
+            return await self._reply(address, turn.seq)
+        if fate == core.JOIN:
+            return await self._reply(address, turn.seq)
+        await self.durable(resident.frame, where)
+        return turn.how, turn.body
+
+    async def ask(self, address: Address, name: str, body: bytes) -> bytes:
+        """Answer a query, once what it tells is durable."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.see_open("this")
+        now = self.clock()
+        resident = self.population.resident(address, now)
+        data = self.population.ask(resident, name, body, now)
+        await self.durable(resident.frame, name)
+        return data
+
+    async def result(self, address: Address) -> tuple[str, bytes]:
+        """Wait until the life ends; gives how it ended, and with what."""
+        self.see_open("this")
+        resident = self.population.resident(address, self.clock())
+        actor = resident.actor
+        if actor.phase == phases.CLOSED:
+            found = actor.status, actor.result
+            await self.durable(resident.frame, "result()")
+            return found
+        waiting = self._results.setdefault(address, [])
+        return await self._wait_in(waiting)  # type: ignore[no-any-return]  # what _release puts there
+
+    async def nothing_pending(self, what: str) -> None:
+        """Wait until everything that has happened so far is durable."""
+        gathering = self.population.frame
+        newest = gathering if gathering.parts else self._in_flight
+        if newest is not None:
+            await self.durable(newest, what)
+
+    async def settled(self, address: Address, what: str) -> Resident:
+        """The actor at a moment at which the tables say of it what its head says."""
+        self.see_open(what)
+        while True:
+            resident = self.population.resident(address, self.clock())
+            if resident.tabled.done:
+                return resident
+            await self.durable(resident.tabled, what)
+
+    async def readmit(self, address: Address) -> None:
+        """Try again with an actor that was set aside."""
+        self.see_open("this")
+        resident = self.population.readmit(address, self.clock())
+        self._stir()
+        await self.durable(resident.frame, "readmit()")
+
+    async def send_all(self, messages: Sequence[tuple[Address, Input]]) -> None:
+        """Deliver signals, all of them or none; returns when they are durable."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.see_open("this")
+        population, now = self.population, self.clock()
+        pairs = [(population.resident(address, now), input_) for address, input_ in messages]
+        population.deliver_all(pairs, now)
+        self.messages += len(pairs)
+        frames = {id(resident.frame): resident.frame for resident, _ in pairs}
+        for frame in frames.values():
+            await self.durable(frame, "the batch")
+
+    async def call_back(self, token: str, answer: Callable[[Promise], tuple[str, bytes]]) -> None:
+        """Resolve a callback by its token."""
+        self.see_open("this")
+        read = read_token(token)
+        address = (read.entity, read.key)
+        resident = self.population.resident(address, self.clock())
+        if not opens(read, resident.actor.nonce):
+            raise UsageError("the token was not handed out by this life of the actor")
+        pending = resident.actor.pending.get(read.ref)
+        if pending is None:
+            await self.durable(resident.frame, "resolve()")
+            return
+        assert isinstance(pending, Promise), "a token is of a callback"
+        how, body = answer(pending)
+        await self.send(address, Input(facts.RESOLVE, how, body, ref=read.ref), "resolve()")
+
+    # -- waiting -------------------------------------------------------------------------------------------
+
+    async def durable(self, frame: Frame, what: str) -> None:
+        """Wait until a frame is durable."""
+        if not frame.ended:
+            if not self._committing:
+                self._stir()
+            cell: Cell = [trio.lowlevel.current_task()]
+            frame.waiting.append(cell)
+
+            def give_up(_: object) -> trio.lowlevel.Abort:
+                cell[0] = None
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            await trio.lowlevel.wait_task_rescheduled(give_up)
+        else:
+            await trio.lowlevel.checkpoint()
+        if frame.failure is not None:
+            if isinstance(frame.failure, NotAccepted):
+                raise NotAccepted(what, frame.failure.why)
+            raise Unknown(what, str(frame.failure) or type(frame.failure).__name__) from frame.failure
+
+    async def _reply(self, address: Address, seq: int) -> tuple[str, bytes]:
+        if not self._committing:
+            self._stir()
+        waiting = self._replies.setdefault((address, seq), [])
+        return await self._wait_in(waiting)  # type: ignore[no-any-return]  # what _release puts there
+
+    async def _wait_in(self, waiting: Cells) -> Any:
+        """Wait in a list of cells, and give what is put into the cell."""
+        cell: Cell = [trio.lowlevel.current_task(), None]
+        waiting.append(cell)
+
+        def give_up(_: object) -> trio.lowlevel.Abort:
+            cell[0] = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(give_up)
+        if isinstance(cell[1], BaseException):
+            raise cell[1]
+        return cell[1]
+
+    # -- committing ----------------------------------------------------------------------------------------
+
+    def _stir(self) -> None:
+        """Have somebody look whether there is something to write."""
+        if not self._committing and self._committer is not None:
+            self._committing = True
+            trio.lowlevel.reschedule(self._committer)
+
+    async def _commit_frames(self, task_status: trio.TaskStatus[None]) -> None:
+        population = self.population
+        assert self._writer is not None, "it was opened"
+        self._committer = trio.lowlevel.current_task()
+        self._committing = True
+        task_status.started()
+        while self._failure is None:
+            now = self.clock()
+            if not population.busy(now) and (not self._ending or population.tabled):
+                self._committing = False
+                await trio.lowlevel.wait_task_rescheduled(self._leave)
+                self._committing = True
+                continue
+            # One pass of the loop for whoever has just been woken to send its next message: committing at
+            # once doubles the commits, and costs a quarter of the throughput.
+            await trio.lowlevel.checkpoint()
+            frame = self._in_flight = population.cut(self.clock(), final=self._ending)
+            self._writer.put(frame)
+            first = population.wakes.first
+            if first is not None and first < self._glance:
+                self._stirred.set()
+            while self._in_flight is not None:
+                await trio.lowlevel.wait_task_rescheduled(_never)
+
+    def _leave(self, _: object) -> trio.lowlevel.Abort:
+        self._committing = False
+        self._committer = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _written(self, written: Written) -> None:
+        """The writer is done with a frame."""
+        frame = written.frame
+        self._in_flight = None
+        if written.failure is not None:
+            self._fail_stop(frame, written.failure)
+        else:
+            self.commits += 1
+            self.population.committed(frame, written.forgotten)
+            self.population.room(written.room)
+            self._release(frame)
+        if self._committer is not None:
+            trio.lowlevel.reschedule(self._committer)
+
+    def _release(self, frame: Frame) -> None:
+        """Tell everybody who waited for this frame."""
+        reschedule = trio.lowlevel.reschedule
+        for cell in frame.waiting:
+            if cell[0] is not None:
+                reschedule(cell[0])
+        frame.waiting.clear()
+        if self._replies:
+            for address, seq, how, body in frame.answered:
+                _wake(self._replies.pop((address, seq), ()), (how, body))
+        for address, status, body in frame.closed:
+            _wake(self._results.pop(address, ()), (status, body))
+        if self._crowd:
+            _wake(self._crowd, None)
+        roomy = self.population.roomy
+        while roomy:
+            _wake(roomy.pop().room, None)
+
+    def _fail_stop(self, frame: Frame, failure: BaseException) -> None:
+        """The journal failed: what was being written is unknown, what was gathered was not accepted."""
+        self._failure = failure
+        self._shut = f"the runtime has stopped, its journal failed: {str(failure) or type(failure).__name__}"
+        _log.error("%s", self._shut)
+        frame.failure = failure
+        gathered = self.population.frame
+        gathered.failure = NotAccepted("this", self._shut)
+        for one in (frame, gathered):
+            one.ended = True
+            for cell in one.waiting:
+                if cell[0] is not None:
+                    trio.lowlevel.reschedule(cell[0])
+            one.waiting.clear()
+        self._release_all(Unknown("what was awaited", str(failure)))
+
+    def _release_all(self, error: BaseException) -> None:
+        waiting = [*self._replies.values(), *self._results.values(), self._crowd]
+        self._replies, self._results = {}, {}
+        for cells in waiting:
+            _wake(cells, error)
+
+    # -- the clock, and what the log left behind -----------------------------------------------------------
+
+    async def _mind_clock(self) -> None:
+        population = self.population
+        while self._failure is None:
+            now = self.clock()
+            all_done = population.wake(now, WAKES_AT_ONCE) if not self._shut else True
+            if population.busy(now):
+                self._stir()
+            if not all_done:
+                await trio.lowlevel.checkpoint()
+                continue
+            self._stirred = trio.Event()
+            self._glance = population.next_due(now)
+            seconds = max(0.0, min((self._glance - now) / 1e6, GLANCE_S))
+            with trio.move_on_after(seconds):
+                await self._stirred.wait()
+
+    async def _hear(self) -> None:
+        """Take up what actors were about when the journal was left, service going on meanwhile."""
+        while self._failure is None and not self._shut:
+            if self.population.hear(self.clock(), WAKES_AT_ONCE):
+                return
+            self._stir()
+            await trio.lowlevel.checkpoint()
+
+
+OK: Final = (facts.OK, b"")
+
+
+def _specs(entities: Iterable[type[Any]], limits: Limits | None) -> Iterable[Spec]:
+    for entity in entities:
+        spec = spec_of(entity)
+        if limits is not None and not spec.limited:
+            spec = attrs.evolve(spec, limits=limits)
+        yield spec
+
+
+def _wake(cells: Any, value: object) -> None:
+    for cell in cells:
+        if cell[0] is not None:
+            cell[1] = value
+            trio.lowlevel.reschedule(cell[0])
+    if isinstance(cells, list):
+        cells.clear()
+
+
+def _never(_: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.FAILED
