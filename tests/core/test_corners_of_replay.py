@@ -1,5 +1,7 @@
 """What replay says when records and code do not agree, and what stays in force where they need not."""
 
+# Long because every kind of difference has a story of its own.
+
 from __future__ import annotations
 
 from datetime import timedelta

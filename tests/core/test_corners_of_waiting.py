@@ -6,17 +6,14 @@ Also who waits for whom, for those who look for circles.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from attrs import field
 
 import actorflow as af
-from actorflow import activity, entity, main, query, signal, timer, update
+from actorflow import activity, entity, main, query, signal, update
 from actorflow._core import facts
-from actorflow._core.facts import Input
 from actorflow._core.outstanding import Waits, asks
-from actorflow._core.step import step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
 
@@ -322,184 +319,6 @@ def test_what_main_completes_with_is_what_it_said_first() -> None:
     beside.advance(DAY)
     assert (beside.status, beside.result(str)) == ("completed", "said")
     prove(beside)
-
-
-# ---- faults ------------------------------------------------------------------------------------------------
-
-
-@entity
-class Broken:
-    """Runs into what is nobody's message."""
-
-    n: int = 0
-
-    @signal
-    async def faulty(self) -> None:
-        self.n += 1
-        await act(1)
-        self.n += 1
-        raise af.DecodeError("somewhere", "a library found damage")
-
-    @signal
-    async def stopped(self) -> None:
-        self.n += 1
-        raise KeyboardInterrupt
-
-    @signal
-    async def stopped_later(self) -> None:
-        self.n += 1
-        await act(1)
-        self.n += 1
-        raise KeyboardInterrupt
-
-    @signal
-    async def foreign(self) -> None:
-        self.n += 1
-        await act(1)
-        self.n += 1
-        try:
-            await Foreign()
-        finally:
-            await act(2)
-
-
-class Foreign:
-    """What belongs to another event loop."""
-
-    def __await__(self) -> Any:
-        yield "not ours"
-
-
-ANSWER = Input(facts.RESOLVE, facts.OK, b"\x01", ref=(1, 0))
-
-
-@pytest.mark.parametrize(
-    ("handler", "fault"),
-    [
-        (Broken.faulty, af.DecodeError),
-        (Broken.foreign, af.ForeignAwait),
-        (Broken.stopped_later, KeyboardInterrupt),
-    ],
-)
-def test_a_fault_after_a_suspension_is_raised_to_the_host_and_undone(
-    handler: Any, fault: type[BaseException]
-) -> None:
-    """It is no outcome of the handler: the turn has not happened, and the answer can be given again."""
-    broken = bare(Broken)
-    run(broken, sent(handler))
-    for _ in range(2):
-        with pytest.raises(fault):
-            step(broken, ANSWER, 0)
-        assert (broken.state.n, broken.seq, list(broken.pending)) == (1, 1, [(1, 0)])
-
-
-def test_an_interrupt_in_a_handler_stops_the_program_and_not_the_message() -> None:
-    """It is raised to the host; the message that happened to run has not been taken, and is not parked."""
-    broken = bare(Broken)
-    with pytest.raises(KeyboardInterrupt):
-        step(broken, sent(Broken.stopped), 0)
-    assert (broken.phase, broken.seq, broken.parked) == (0, 0, {})
-
-
-# ---- answers of the wrong kind ---------------------------------------------------------------------------
-
-
-@entity
-class Untyped:
-    """Answers what it has not declared."""
-
-    @signal
-    def tells(self) -> None:
-        return "something"  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # the mistake
-
-    @update
-    async def wrong(self) -> int:
-        await act(1)
-        return "text"  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # the mistake
-
-
-def test_a_handler_that_is_declared_to_give_nothing_gives_nothing() -> None:
-    """What it returns would be lost: its message is parked, and says so."""
-    untyped = Scenario(Untyped)
-    untyped.signal(Untyped.tells)
-    assert "a handler that is declared -> None gave 'something'" in untyped.parked[0].error
-
-
-def test_an_answer_that_does_not_fit_is_the_handlers_failure() -> None:
-    """Also of a handler that has suspended: its caller is told, and not handed what it cannot read."""
-    untyped = Scenario(Untyped)
-    reply = untyped.update(Untyped.wrong)
-    untyped.answer(act, 1)
-    with pytest.raises(af.HandlerFailed, match="WrongArgument"):
-        _ = reply.value
-    prove(untyped)
-
-
-# ---- timers ------------------------------------------------------------------------------------------------
-
-
-@entity
-class Alarm:
-    """A timer that is set and called off."""
-
-    rang: int = 0
-
-    @signal
-    def set(self) -> None:
-        self.ring().arm(after=SECOND)
-
-    @signal
-    def call_off(self) -> None:
-        self.ring().cancel()
-
-    @signal
-    def adopt(self) -> None:
-        af.start_child(Line(), "a")
-
-    @timer
-    def ring(self) -> None:
-        self.rang += 1
-
-
-def test_a_timer_that_is_called_off_never_rings() -> None:
-    """Called off twice it is told to the world once."""
-    alarm = Scenario(Alarm)
-    alarm.signal(Alarm.set)
-    alarm.signal(Alarm.call_off)
-    assert [type(one).__name__ for one in alarm.effects] == ["Disarm"]
-    alarm.signal(Alarm.call_off)
-    assert alarm.effects == []
-    alarm.advance(DAY)
-    assert (alarm.state.rang, alarm.waiting) == (0, [])
-    prove(alarm)
-
-
-def test_a_fire_that_is_early_late_or_repeated_leaves_no_trace() -> None:
-    """A host may tell of a timer too often; it runs once, and never before it is due."""
-    alarm = bare(Alarm)
-    run(alarm, sent(Alarm.set))
-    fire = Input(facts.FIRE, "ring", b"\x90", ref=(1, 0))
-    assert step(alarm, fire, 999_999).fate == "ignore"
-    assert step(alarm, fire._replace(ref=(9, 0)), 1_000_000).fate == "ignore"
-    assert step(alarm, fire, 1_000_000).outcome == facts.DONE
-    assert step(alarm, fire, 1_000_000).fate == "ignore"
-    assert alarm.state.rang == 1
-
-
-def test_a_timer_that_falls_due_while_closing_is_not_outstanding() -> None:
-    """It will not run any more, and so a host need not arm it; the child and the alarm it still awaits."""
-    alarm = Scenario(Alarm)
-    alarm.signal(Alarm.set)
-    alarm.signal(Alarm.adopt)
-    alarm.cancel()
-    assert [one.kind for one in alarm.waiting] == ["child", "alarm"]
-    alarm.restart()
-    assert [one.kind for one in alarm.waiting] == ["child", "alarm"]
-    alarm.advance(10 * SECOND)
-    assert (alarm.status, alarm.state.rang) == ("closing", 0)
-    alarm.confirm_cancelled("a")
-    assert (alarm.status, alarm.waiting) == ("cancelled", [])
-    prove(alarm)
 
 
 # ---- who waits for whom ------------------------------------------------------------------------------------

@@ -1,0 +1,129 @@
+"""What is nobody's message: faults and interrupts after a suspension; and answers of the wrong kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import actorflow as af
+from actorflow import activity, entity, signal, update
+from actorflow._core import facts
+from actorflow._core.facts import Input
+from actorflow._core.step import step
+from actorflow.testing import Scenario
+from tests.core.proof import bare, prove, run, sent
+
+
+@activity
+async def act(x: int) -> int:
+    """Something in the world."""
+    return x
+
+
+@entity
+class Broken:
+    """Runs into what is nobody's message."""
+
+    n: int = 0
+
+    @signal
+    async def faulty(self) -> None:
+        self.n += 1
+        await act(1)
+        self.n += 1
+        raise af.DecodeError("somewhere", "a library found damage")
+
+    @signal
+    async def stopped(self) -> None:
+        self.n += 1
+        raise KeyboardInterrupt
+
+    @signal
+    async def stopped_later(self) -> None:
+        self.n += 1
+        await act(1)
+        self.n += 1
+        raise KeyboardInterrupt
+
+    @signal
+    async def foreign(self) -> None:
+        self.n += 1
+        await act(1)
+        self.n += 1
+        try:
+            await Foreign()
+        finally:
+            await act(2)
+
+
+class Foreign:
+    """What belongs to another event loop."""
+
+    def __await__(self) -> Any:
+        yield "not ours"
+
+
+ANSWER = Input(facts.RESOLVE, facts.OK, b"\x01", ref=(1, 0))
+
+
+@pytest.mark.parametrize(
+    ("handler", "fault"),
+    [
+        (Broken.faulty, af.DecodeError),
+        (Broken.foreign, af.ForeignAwait),
+        (Broken.stopped_later, KeyboardInterrupt),
+    ],
+)
+def test_a_fault_after_a_suspension_is_raised_to_the_host_and_undone(
+    handler: Any, fault: type[BaseException]
+) -> None:
+    """It is no outcome of the handler: the turn has not happened, and the answer can be given again."""
+    broken = bare(Broken)
+    run(broken, sent(handler))
+    for _ in range(2):
+        with pytest.raises(fault):
+            step(broken, ANSWER, 0)
+        assert (broken.state.n, broken.seq, list(broken.pending)) == (1, 1, [(1, 0)])
+
+
+def test_an_interrupt_in_a_handler_stops_the_program_and_not_the_message() -> None:
+    """It is raised to the host; the message that happened to run has not been taken, and is not parked."""
+    broken = bare(Broken)
+    with pytest.raises(KeyboardInterrupt):
+        step(broken, sent(Broken.stopped), 0)
+    assert (broken.phase, broken.seq, broken.parked) == (0, 0, {})
+
+
+# ---- answers of the wrong kind ---------------------------------------------------------------------------
+
+
+@entity
+class Untyped:
+    """Answers what it has not declared."""
+
+    @signal
+    def tells(self) -> None:
+        return "something"  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # the mistake
+
+    @update
+    async def wrong(self) -> int:
+        await act(1)
+        return "text"  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # the mistake
+
+
+def test_a_handler_that_is_declared_to_give_nothing_gives_nothing() -> None:
+    """What it returns would be lost: its message is parked, and says so."""
+    untyped = Scenario(Untyped)
+    untyped.signal(Untyped.tells)
+    assert "a handler that is declared -> None gave 'something'" in untyped.parked[0].error
+
+
+def test_an_answer_that_does_not_fit_is_the_handlers_failure() -> None:
+    """Also of a handler that has suspended: its caller is told, and not handed what it cannot read."""
+    untyped = Scenario(Untyped)
+    reply = untyped.update(Untyped.wrong)
+    untyped.answer(act, 1)
+    with pytest.raises(af.HandlerFailed, match="WrongArgument"):
+        _ = reply.value
+    prove(untyped)
