@@ -1,16 +1,19 @@
 """What a journal is: the contract between the runtime and whatever remembers.  Bytes only, no implementation.
 
-A journal is an append-only **log of frames** and a few **sorted tables**.  What is written in one batch becomes
-durable together or not at all.
+A journal is an append-only **log of frames** and a few **sorted tables**.  What is written in one batch
+becomes durable together or not at all.
 
-Threads.  One thread writes: ``write`` is entered and left by the same thread each time.  Any thread reads, also
-while that one writes, and sees what was committed before its read began.  ``open`` and ``close`` have the journal
-to themselves.
+Threads.  One thread writes at a time.  Any thread reads, also while that one writes, and sees what was
+committed before its read began.  ``open`` and ``close`` have the journal to themselves.
 
 Durability.  When a ``write`` block has been left without an exception, its batch survives the death of the
-process, and, unless the journal was opened with a weaker mode that says so, the loss of power.  When leaving it
-raises, the outcome is unknown and the journal takes nothing more: close it, open it again, and read what is there.
-An exception raised *inside* the block means that nothing of the batch was written.
+process, and, unless the journal was opened with a weaker mode that says so, the loss of power.
+
+Failure.  An exception raised *inside* the block means that nothing of the batch was written.  When
+*leaving* it raises ``Full``, nothing was written either, and the journal goes on.  When leaving it raises
+anything else, which is ``Stopped`` or worse, the outcome is unknown and the journal takes nothing more:
+close it, open it again, and read what is there.  What can be read before that is good for looking, not for
+answering.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 __all__ = [
     "Batch",
     "Damaged",
+    "Full",
     "Journal",
     "JournalError",
     "JournalStatistics",
@@ -55,8 +59,12 @@ class NotOpen(JournalError):
     """It was not opened, it was closed, or this process is a fork of the one that opened it."""
 
 
+class Full(JournalError):
+    """Quota and reserve are used up: nothing of the batch was written; what only removes still can be."""
+
+
 class Stopped(JournalError):
-    """An earlier commit failed with an unknown outcome: nothing more is taken until it is opened again."""
+    """A commit failed with an unknown outcome: nothing more is taken until the journal is opened again."""
 
 
 class JournalStatistics(NamedTuple):
@@ -71,6 +79,9 @@ class JournalStatistics(NamedTuple):
     bytes_on_disk: int
     """What the file system gives up for it; freed space is kept for later use."""
     commits: int
+    """Batches committed since it was opened; one that held nothing does not count."""
+    durability: str = "power"
+    """What a commit survives: loss of "power", the death of the "process", or "nothing"."""
 
 
 class Batch(Protocol):
@@ -81,7 +92,7 @@ class Batch(Protocol):
         ...
 
     def put(self, table: str, key: bytes, value: bytes, /) -> None:
-        """Set a row; keys have 1 to 511 bytes."""
+        """Set a row; keys have 1 to 511 bytes, values any number."""
         ...
 
     def delete(self, table: str, key: bytes, /) -> None:
@@ -89,7 +100,10 @@ class Batch(Protocol):
         ...
 
     def forget(self, position: int, at_most: int, /) -> int:
-        """Drop the oldest frames, up to this position and no more than so many; gives how many."""
+        """Drop the oldest frames, up to this position and no more than so many; gives how many.
+
+        Positions are never given again, also when no frame is left.
+        """
         ...
 
 
@@ -98,7 +112,7 @@ class Journal(Protocol):
     """An append-only log of frames and a few sorted tables."""
 
     def open(self, tables: Sequence[str], /) -> None:
-        """Make ready to read and write these tables, creating what is not there."""
+        """Make ready to read and write these tables, creating what is not there; others are kept."""
         ...
 
     def write(self) -> AbstractContextManager[Batch]:
@@ -106,7 +120,11 @@ class Journal(Protocol):
         ...
 
     def frames(self, after: int = 0, /) -> Iterator[tuple[int, bytes]]:
-        """Read the log from behind a position, in order: each frame with its position."""
+        """Read the log from behind a position, in order: each frame with its position.
+
+        Frames that are appended after this call are not among them.  Those that are forgotten before they
+        were reached are left out, and the positions show it: reading holds nothing back.
+        """
         ...
 
     def read(self, table: str, key: bytes, /) -> bytes | None:
@@ -120,7 +138,11 @@ class Journal(Protocol):
         ...
 
     def note(self, text: bytes, /) -> None:
-        """Keep up to 4,000 bytes that survive the death of the process, but perhaps not the loss of power; cheap."""
+        """Keep up to 4,000 bytes, cheaply, in the place of the last ones; any thread.
+
+        They survive the death of the process.  After a loss of power the last note may be an earlier one,
+        or none.
+        """
         ...
 
     def noted(self) -> bytes:
@@ -128,7 +150,10 @@ class Journal(Protocol):
         ...
 
     def room(self) -> int:
-        """How many bytes may still be written before the quota; what is deleted makes room again."""
+        """How many bytes may still be written before the quota, never below zero; what is deleted makes room.
+
+        At zero whoever writes should admit nothing new.  A reserve behind it lets what already runs be ended.
+        """
         ...
 
     def statistics(self) -> JournalStatistics:

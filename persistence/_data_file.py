@@ -1,0 +1,207 @@
+"""The data file of a journal, by LMDB: how it is made, opened, and read within one transaction.
+
+Knows which calls of LMDB are trusted, and with which settings.  Knows neither batches nor threads.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from persistence import _directory as directory
+from persistence.journal import FORMAT, Damaged, JournalError, WrongFormat
+
+__all__ = [
+    "GRAIN_BYTES",
+    "LOG",
+    "META",
+    "TABLES_MAX",
+    "backward",
+    "check_format",
+    "create",
+    "forward",
+    "frames_between",
+    "grains",
+    "key_of",
+    "opening_failed",
+    "pages_of",
+    "span_of",
+    "table_key",
+    "table_names",
+    "use",
+]
+
+LOG, META, _TABLE = b"log", b"meta", b"table "
+TABLES_MAX = 30
+GRAIN_BYTES = 1 << 20
+"""Maps are a multiple of this, which every page size divides."""
+CHUNK_FRAMES, CHUNK_BYTES = 256, 1 << 20
+"""How much of the log is read in one transaction: each that stays open pins all pages freed meanwhile."""
+
+key_of = struct.Struct(">Q").pack
+"""The key of a position; keys sort as positions do."""
+
+
+def table_key(name: str) -> bytes:
+    """The name under which LMDB keeps a table; ``log`` and ``meta`` are the journal's own."""
+    return _TABLE + name.encode()
+
+
+def table_names(env: lmdb.Environment) -> list[str]:
+    """The tables that are there."""
+    return [key.removeprefix(_TABLE).decode() for key in env.dbs() if key.startswith(_TABLE)]
+
+
+def grains(size: int) -> int:
+    """So many bytes, rounded up."""
+    return -(-size // GRAIN_BYTES) * GRAIN_BYTES
+
+
+# ---- made and opened ---------------------------------------------------------------------------------
+
+
+def create(path: Path) -> None:
+    """Make an empty journal in this directory; it appears whole, or not at all."""
+    # LMDB makes a file by writing two pages without a sync.  Cut off anywhere in there, it never opens again.
+    new = path / directory.NEW
+    new.unlink(missing_ok=True)
+    env = lmdb.open(
+        str(new), subdir=False, lib_version=0, map_size=GRAIN_BYTES, max_dbs=2, lock=False, mode=0o700
+    )
+    try:
+        with env.begin(write=True) as txn:
+            env.open_db(LOG, txn=txn)
+            txn.put(b"format", str(FORMAT).encode(), db=env.open_db(META, txn=txn))
+        env.sync(True)  # noqa: FBT003 - it takes no name
+    finally:
+        env.close()
+    new.rename(path / directory.DATA)
+    directory.sync_directory(path)
+
+
+def use(file: Path, map_bytes: int, *, sync: bool) -> lmdb.Environment:
+    """Map a file that ``_directory`` found sound."""
+    return lmdb.open(
+        str(file),
+        subdir=False,
+        create=False,
+        lib_version=0,  # a variable of the environment may change what is chosen by itself
+        map_size=map_bytes,
+        max_dbs=TABLES_MAX + 2,
+        max_spare_txns=0,  # one kept by a forked child is a reader that never leaves
+        sync=sync,
+        metasync=sync,
+        writemap=False,  # a full disk would kill the process
+        meminit=True,  # or bytes of the heap reach the disk
+        mode=0o700,  # of the file: 0o600
+    )
+
+
+def check_format(env: lmdb.Environment, path: Path) -> None:
+    """Raise unless it is a journal that this release reads; nothing is written."""
+    names = env.dbs()
+    found = b""
+    if LOG in names and META in names:
+        meta = env.open_db(META, create=False)
+        with env.begin(meta) as txn:
+            found = txn.get(b"format") or b""
+    if not found.isdigit():
+        raise WrongFormat(
+            f"{path} holds a file of LMDB that is no journal; nothing in it was touched\n"
+            "hint: give the journal a directory of its own"
+        )
+    if int(found) > FORMAT:
+        raise WrongFormat(
+            f"{path} has format {int(found)}, and this release reads up to {FORMAT}; nothing was touched\n"
+            "hint: run the release that wrote it, or a later one"
+        )
+
+
+def opening_failed(path: Path, error: lmdb.Error) -> JournalError:
+    """What to say where LMDB would not open it."""
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, lmdb.InvalidError | lmdb.CorruptedError | lmdb.PageNotFoundError):
+        return Damaged(f"{path}: {said}\nhint: bring it back from a backup; check() tells more")
+    return JournalError(f"{path} could not be opened: {said}\nhint: is the disk full, or memory limited?")
+
+
+# ---- read within a transaction -----------------------------------------------------------------------
+
+
+def pages_of(txn: lmdb.Transaction[bytes], database: Any) -> int:
+    """How many pages a table takes, this transaction's changes counted."""
+    stat = txn.stat(database)
+    return stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
+
+
+def span_of(txn: lmdb.Transaction[bytes], log: Any, meta: Any) -> tuple[int, int]:
+    """The first position held and the last one given."""
+    last = int.from_bytes(txn.get(b"last", b"", meta), "big")
+    with txn.cursor(log) as cursor:
+        if not cursor.first():
+            return last + 1, last
+        first = int.from_bytes(cursor.key(), "big")
+        cursor.last()
+        last = int.from_bytes(cursor.key(), "big")
+    held = txn.stat(log)["entries"]
+    if held != last - first + 1:
+        raise Damaged(
+            f"the log holds {held} frames from {first} to {last}\n"
+            "hint: bring it back from a backup; check() tells which are missing"
+        )
+    return first, last
+
+
+def frames_between(cursor: lmdb.Cursor[bytes], after: int, last: int) -> list[tuple[int, bytes]]:
+    """Some frames of the log, in order: the next ones behind a position, and none behind another."""
+    chunk: list[tuple[int, bytes]] = []
+    held = 0
+    more = cursor.set_range(key_of(after + 1))
+    while more and held < CHUNK_BYTES and len(chunk) < CHUNK_FRAMES:
+        key, frame = cursor.item()
+        position = int.from_bytes(key, "big")
+        if position > last:
+            break
+        chunk.append((position, frame))
+        held += len(frame)
+        more = cursor.next()
+    return chunk
+
+
+def forward(
+    cursor: lmdb.Cursor[bytes], start: bytes, stop: bytes | None, at_most: int
+) -> list[tuple[bytes, bytes]]:
+    """Rows with ``start <= key < stop``, from the first."""
+    rows: list[tuple[bytes, bytes]] = []
+    more = cursor.set_range(start[:511]) if start else cursor.first()
+    while more and len(rows) < at_most:
+        key, value = cursor.item()
+        if stop is not None and key >= stop:
+            break
+        if key >= start:
+            rows.append((key, value))
+        more = cursor.next()
+    return rows
+
+
+def backward(
+    cursor: lmdb.Cursor[bytes], start: bytes, stop: bytes | None, at_most: int
+) -> list[tuple[bytes, bytes]]:
+    """Rows with ``start <= key < stop``, from the last."""
+    rows: list[tuple[bytes, bytes]] = []
+    more = cursor.last()
+    if stop is not None and cursor.set_range(stop[:511]):
+        # A bound longer than any key lies behind the key that it begins with.
+        more = cursor.key() < stop or cursor.prev()
+    elif stop is not None:
+        more = cursor.last()
+    while more and len(rows) < at_most:
+        key, value = cursor.item()
+        if key < start:
+            break
+        rows.append((key, value))
+        more = cursor.prev()
+    return rows

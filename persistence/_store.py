@@ -1,0 +1,232 @@
+"""An open data file: writes batches into it, lets readers in beside, and grows the map under both.
+
+Knows the trapdoors of LMDB's calls.  Knows nothing of the directory, of owners, or of what a failed commit
+means to those who wait for it: that is ``lmdb_journal``'s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from persistence import _data_file as data_file
+from persistence._batch import Collected, Standing, table_error
+from persistence._gate import Gate
+from persistence.journal import Damaged, Full, JournalError, NotOpen
+
+__all__ = ["Store"]
+
+RESERVE_BYTES_MIN = 8 << 20
+
+_key_of = data_file.key_of
+_pages_of = data_file.pages_of
+
+
+class Store:
+    """A data file, mapped, with all of its tables opened."""
+
+    def __init__(self, file: Path, quota_bytes: int, map_bytes: int, *, sync: bool) -> None:
+        self._file = file
+        self._quota_bytes = quota_bytes
+        self._reserve_bytes = max(RESERVE_BYTES_MIN, quota_bytes // 8)
+        self._file_bytes = file.stat().st_size
+        self._limit_bytes = data_file.grains(max(quota_bytes + self._reserve_bytes, self._file_bytes))
+        self._sync = sync
+        self._gate = Gate()
+        map_bytes = data_file.grains(map_bytes)
+        while map_bytes < self._file_bytes:
+            map_bytes *= 2
+        # At least a grain to spare, for the commit with which opening ends.
+        least = data_file.grains(self._file_bytes + data_file.GRAIN_BYTES)
+        map_bytes = max(min(map_bytes, self._limit_bytes), least)
+        self._env: lmdb.Environment | None = data_file.use(file, map_bytes, sync=sync)
+        self._databases: dict[str, Any] = {}
+        self._log: Any = None
+        self._meta: Any = None
+        self._pages: dict[str, int] = {}
+        self._page_bytes = 0
+        self.bytes_used = 0
+        """What the pages of all tables come to; kept by the writer, for whoever asks."""
+
+    @property
+    def env(self) -> lmdb.Environment:
+        """LMDB's own, while it is open."""
+        env = self._env
+        if env is None:
+            raise NotOpen(f"{self._file.parent} was closed, or its map could not grow\nhint: open it again")
+        return env
+
+    def open_tables(self, tables: Sequence[str], standing: Standing) -> None:
+        """Open these tables and those that are there, and find out where the log stands."""
+        env = self.env
+        data_file.check_format(env, self._file.parent)
+        names = list(dict.fromkeys([*tables, *data_file.table_names(env)]))
+        if len(names) > data_file.TABLES_MAX:
+            raise JournalError(
+                f"{self._file.parent}: {len(names)} tables, where {data_file.TABLES_MAX} are allowed\n"
+                "hint: put what belongs together into one table, under keys that begin differently"
+            )
+        if self._sync:
+            env.sync(True)  # noqa: FBT003 - it takes no name
+        # Every table is opened here, in one transaction: opening one later waits for the writer while it
+        # holds the interpreter's lock, which the writer needs, and neither ever goes on.
+        with env.begin(write=True) as txn:
+            self._log = log = env.open_db(data_file.LOG, txn=txn)
+            self._meta = meta = env.open_db(data_file.META, txn=txn)
+            databases = {name: env.open_db(data_file.table_key(name), txn=txn) for name in names}
+            # A commit whose last write was cut off, or failed, may be seen here and not be on the disk.
+            # This one writes the other meta page on top of what was seen, and so whoever reads it now reads
+            # it for good.
+            opened = int(txn.get(b"opened", b"0", meta)) + 1
+            txn.put(b"opened", str(opened).encode(), db=meta)
+            standing.span = data_file.span_of(txn, log, meta)
+            self._page_bytes = env.stat()["psize"]
+            self._pages = {name: _pages_of(txn, database) for name, database in databases.items()}
+            self._pages[""] = _pages_of(txn, log)
+        self.bytes_used = sum(self._pages.values()) * self._page_bytes
+        standing.tables = frozenset(tables)
+        self._databases = {name: databases[name] for name in tables}
+
+    def close(self) -> None:
+        """Wait for readers, and let go of the map."""
+        with self._gate.shut():
+            env, self._env = self._env, None
+            if env is not None:
+                env.close()
+
+    # ---- write ---------------------------------------------------------------------------------------
+
+    def write(self, batch: Collected, standing: Standing) -> None:
+        """Write a batch, all of it, as often as the map has to grow for it."""
+        while not self._written(batch, standing):
+            self._grow(batch)
+
+    def _written(self, batch: Collected, standing: Standing) -> bool:
+        """Write it all and commit; False where the map is full, and nothing was written."""
+        env = self.env
+        first, position = standing.span
+        log = self._log
+        txn = env.begin(None, None, True)  # noqa: FBT003 - by position, which is quicker: begin(write=True)
+        try:
+            if batch.frames:
+                put = txn.put
+                for frame in batch.frames:
+                    position += 1
+                    if position >= batch.first and not put(_key_of(position), frame, append=True, db=log):
+                        raise self._not_as_known(f"a frame at {position} or behind it")  # noqa: TRY301
+            pages = self._write_rows(txn, batch) if batch.rows else {}
+            if batch.forgot:
+                self._forget(txn, first, batch)
+            pages[""] = _pages_of(txn, log)
+            txn.commit()
+        except BaseException as error:
+            with contextlib.suppress(lmdb.Error):  # it is over already where the commit itself failed
+                txn.abort()
+            if isinstance(error, lmdb.MapFullError):
+                return False
+            raise
+        standing.span = (batch.first, position)
+        self._pages.update(pages)
+        self.bytes_used = sum(self._pages.values()) * self._page_bytes
+        if batch.rows or batch.forgot:
+            self._keep_length(env)
+        return True
+
+    def _write_rows(self, txn: lmdb.Transaction[bytes], batch: Collected) -> dict[str, int]:
+        """Gives the pages that each table then has."""
+        pages: dict[str, int] = {}
+        for table, rows in batch.rows.items():
+            database = self._databases[table]
+            for key, value in rows.items():
+                if value is None:
+                    txn.delete(key, db=database)
+                elif not txn.put(key, value, db=database):
+                    raise self._not_as_known(f"a row {key!r} of {table!r} that stays")
+            pages[table] = _pages_of(txn, database)
+        return pages
+
+    def _forget(self, txn: lmdb.Transaction[bytes], first: int, batch: Collected) -> None:
+        for position in range(first, min(batch.first - 1, batch.after) + 1):
+            if not txn.delete(_key_of(position), db=self._log):
+                raise self._not_as_known(f"no frame at {position}")
+        # Or positions would start again, once no frame is left to tell the last one.
+        txn.put(b"last", _key_of(batch.last), db=self._meta)
+
+    def _not_as_known(self, found: str) -> Damaged:
+        return Damaged(
+            f"{self._file.parent} holds {found}: what is on the disk is not what was written\n"
+            "hint: did another program write into it? close it, and check() tells more"
+        )
+
+    def _grow(self, batch: Collected) -> None:
+        """Double the map, up to quota and reserve; what only removes may take the reserve once more."""
+        env = self.env
+        limit = self._limit_bytes
+        if batch.only_removes():
+            limit += data_file.grains(self._reserve_bytes)
+        now = env.info()["map_size"]
+        if now >= limit:
+            raise Full(
+                f"{self._file.parent} is full: {self.bytes_used} bytes are in use, of a quota of "
+                f"{self._quota_bytes} and a reserve of {self._reserve_bytes}; nothing was written\n"
+                "hint: forget frames and delete rows, which still works, or open it with a larger quota_bytes"
+            )
+        with self._gate.shut():
+            try:
+                env.set_mapsize(min(now * 2, limit))
+            except BaseException:
+                # The old map is gone, and the next reader would fall through the floor.
+                self._env = None
+                env.close()
+                raise
+
+    def _keep_length(self, env: lmdb.Environment) -> None:
+        """Make the file as long as it says, so that opening tells a loss from a page never written."""
+        said = (env.info()["last_pgno"] + 1) * self._page_bytes
+        if said <= self._file_bytes:
+            return
+        with contextlib.suppress(OSError):  # a full disk; then opening takes longer, and that is all
+            self._file_bytes = self._file.stat().st_size
+            if self._file_bytes < said:
+                os.truncate(self._file, said)
+                self._file_bytes = said
+
+    # ---- read ----------------------------------------------------------------------------------------
+
+    def frames(self, after: int, last: int) -> list[tuple[int, bytes]]:
+        """Some of the frames behind a position, and none behind another."""
+        with self._gate, self.env.begin(self._log) as txn, txn.cursor() as cursor:
+            return data_file.frames_between(cursor, after, last)
+
+    def read(self, table: str, key: bytes) -> bytes | None:
+        """A row's value."""
+        database = self._database(table)
+        with self._gate, self.env.begin(database) as txn:
+            return txn.get(key)
+
+    def scan(
+        self, table: str, start: bytes, stop: bytes | None, at_most: int, *, reverse: bool
+    ) -> list[tuple[bytes, bytes]]:
+        """Rows in order."""
+        database = self._database(table)
+        if at_most <= 0 or (stop is not None and stop <= start):
+            return []
+        walk = data_file.backward if reverse else data_file.forward
+        with self._gate, self.env.begin(database) as txn, txn.cursor() as cursor:
+            return walk(cursor, start, stop, at_most)
+
+    def _database(self, table: str) -> Any:
+        database = self._databases.get(table)
+        if database is None:
+            raise table_error(table, self._databases)
+        return database
+
+    def copy(self, to: Path) -> None:
+        """Write a compact copy, of what is committed now."""
+        with self._gate:
+            self.env.copy(str(to), compact=True)

@@ -1,0 +1,265 @@
+"""A journal in one directory, kept by LMDB: durable when the block is left, and readable while it is written.
+
+Knows who may use it, and when it takes nothing more.  What lies in the directory is ``_directory``'s, what
+LMDB is asked is ``_store``'s.  ``docs/explanation/journal.md`` lists the traps, each with its test.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import lmdb
+
+from persistence import _data_file as data_file
+from persistence import _directory as directory
+from persistence._batch import Collected, Standing, checked_key
+from persistence._store import Store
+from persistence.journal import (
+    Damaged,
+    Full,
+    JournalError,
+    JournalStatistics,
+    Locked,
+    NotOpen,
+    Stopped,
+)
+
+__all__ = ["LmdbJournal"]
+
+
+class LmdbJournal:
+    """A journal in the directory ``path``, which is made if it is not there; its parent has to be.
+
+    ``quota_bytes`` is what ``room`` counts down from; an eighth more is kept as a reserve.  ``map_bytes`` is
+    address space, and grows by itself.  ``durability="process"`` leaves out every sync: many times quicker,
+    survives ``kill -9``, and may lose or damage everything when the power fails.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        quota_bytes: int = 64 << 30,
+        map_bytes: int = 1 << 30,
+        durability: Literal["power", "process"] = "power",
+    ) -> None:
+        if durability not in {"power", "process"}:
+            raise ValueError(f"durability={durability!r}, where 'power' and 'process' are allowed")
+        if quota_bytes < 1 or map_bytes < 1:
+            raise ValueError(f"quota_bytes={quota_bytes}, map_bytes={map_bytes}, where 1 is the least")
+        self.path = Path(path)
+        self._quota_bytes = quota_bytes
+        self._map_bytes = map_bytes
+        self._durability = durability
+        self._standing = Standing()
+        self._store: Store | None = None
+        self._note: directory.Note | None = None
+        self._lock = -1
+        self._commits = 0
+        self._stopped: BaseException | None = None
+        self._why_closed = "it was not opened\nhint: open([...]) first"
+        self._parents: object = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self._store is None else "stopped" if self._stopped else "open"
+        survives = "loss of power" if self._durability == "power" else "the death of the process only"
+        return f"<LmdbJournal {str(self.path)!r}: {state}, survives {survives}>"
+
+    # ---- open and close ------------------------------------------------------------------------------
+
+    def open(self, tables: Sequence[str], /) -> None:
+        """Make ready to read and write these tables, creating what is not there."""
+        if self._store is not None:
+            raise Locked(f"{self.path} is open already, by this journal\nhint: close it first")
+        directory.look(self.path)
+        if not self.path.exists():
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            directory.sync_directory(self.path.parent)
+        self._lock = directory.take_lock(self.path)
+        try:
+            if not directory.look(self.path):
+                data_file.create(self.path)
+            (self.path / directory.NEW).unlink(missing_ok=True)
+            file = self.path / directory.DATA
+            directory.check_data_file(file)
+            power = self._durability == "power"
+            self._store = Store(file, self._quota_bytes, self._map_bytes, sync=power)
+            self._store.open_tables(tables, self._standing)
+            self._note = directory.Note(self.path)
+        except BaseException as error:
+            self._let_go()
+            if isinstance(error, lmdb.Error):
+                raise data_file.opening_failed(self.path, error) from error
+            raise
+        self._commits = 0
+        _watch_forks(self)
+
+    def close(self) -> None:
+        """Let go of everything; closing twice is no mistake."""
+        store = self._store
+        if store is None:
+            return
+        try:
+            if self._durability == "process" and self._stopped is None:
+                store.env.sync(True)  # noqa: FBT003 - it takes no name
+        finally:
+            self._let_go()
+            self._stopped = None
+            self._why_closed = "it was closed\nhint: open([...]) opens it again"
+
+    def _let_go(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+        self._let_go_of_files()
+
+    def _let_go_of_files(self) -> None:
+        note, self._note = self._note, None
+        if note is not None:
+            note.close()
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
+
+    def orphan(self) -> None:
+        """In a forked child: what is open belongs to the parent."""
+        # LMDB would let the child write, under locks that it does not hold.  Its map is neither used nor
+        # closed here; and the child's share of the lock is given up, or the parent's death would not free
+        # it.
+        if self._store is None:
+            return
+        self._parents, self._store = self._store, None
+        self._standing.writing = False
+        self._let_go_of_files()
+        self._why_closed = (
+            "this process is a fork of the one that opened it\n"
+            "hint: fork first and open after, or start processes with multiprocessing's 'spawn'"
+        )
+
+    def _opened(self) -> Store:
+        store = self._store
+        if store is None:
+            raise NotOpen(f"{self.path}: {self._why_closed}")
+        return store
+
+    # ---- write ---------------------------------------------------------------------------------------
+
+    def write(self) -> Collected:
+        """Write a batch: leaving the block commits it."""
+        self._opened()
+        if self._stopped is not None:
+            raise Stopped(
+                f"{self.path} takes nothing more: an earlier commit failed ({_said(self._stopped)})\n"
+                "hint: close it and open it again; then it tells what is there"
+            ) from self._stopped
+        return Collected(self._standing, self._commit)
+
+    def _commit(self, batch: Collected, /) -> None:
+        store = self._opened()
+        try:
+            store.write(batch, self._standing)
+        except Full:
+            raise
+        except BaseException as error:
+            # Also where LMDB would go on, as it does after a sync that failed: what is on the disk is in
+            # doubt.
+            self._stopped = error
+            if not isinstance(error, lmdb.Error | OSError | MemoryError):
+                raise
+            raise Stopped(
+                f"{self.path}: a commit failed, and whether it is on the disk is not known: {_said(error)}\n"
+                "hint: see to the disk if it is that; close the journal, open it again, and see what is there"
+            ) from error
+        self._commits += 1
+
+    # ---- read ----------------------------------------------------------------------------------------
+
+    def frames(self, after: int = 0, /) -> Iterator[tuple[int, bytes]]:
+        """Read the log from behind a position, in order: each frame with its position."""
+        self._opened()
+        return self._walk(max(after, 0), self._standing.span[1])
+
+    def _walk(self, after: int, last: int) -> Iterator[tuple[int, bytes]]:
+        while after < last:
+            try:
+                chunk = self._opened().frames(after, last)
+            except lmdb.Error as error:
+                raise self._reading_failed(error) from error
+            if not chunk:
+                return
+            yield from chunk
+            after = chunk[-1][0]
+
+    def read(self, table: str, key: bytes, /) -> bytes | None:
+        """Read a row."""
+        try:
+            return self._opened().read(table, checked_key(key))
+        except lmdb.Error as error:
+            raise self._reading_failed(error) from error
+
+    def scan(
+        self, table: str, start: bytes, stop: bytes | None, /, *, at_most: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """Read rows with ``start <= key < stop`` in order of their keys; no ``stop`` is the table's end."""
+        try:
+            return self._opened().scan(table, start, stop, at_most, reverse=reverse)
+        except lmdb.Error as error:
+            raise self._reading_failed(error) from error
+
+    def _reading_failed(self, error: lmdb.Error) -> JournalError:
+        if self._stopped is not None:
+            return Stopped(
+                f"{self.path} cannot be read since a commit failed: {_said(error)}\n"
+                "hint: close it and open it again"
+            )
+        return Damaged(f"{self.path} cannot be read: {_said(error)}\nhint: close it, and check() tells more")
+
+    # ---- look after ----------------------------------------------------------------------------------
+
+    def note(self, text: bytes, /) -> None:
+        """Keep up to 4,000 bytes, cheaply, in the place of the last ones."""
+        self._noting().write(text)
+
+    def noted(self) -> bytes:
+        """Read the last note; empty if there is none."""
+        return self._noting().text
+
+    def _noting(self) -> directory.Note:
+        self._opened()
+        assert self._note is not None
+        return self._note
+
+    def room(self) -> int:
+        """How many bytes may still be written before the quota; what is deleted makes room again."""
+        return max(0, self._quota_bytes - self._opened().bytes_used)
+
+    def statistics(self) -> JournalStatistics:
+        """Count what is held."""
+        used = self._opened().bytes_used
+        first, last = self._standing.span
+        on_disk = (self.path / directory.DATA).stat().st_blocks * 512
+        return JournalStatistics(
+            last - first + 1, used, self._quota_bytes, on_disk, self._commits, self._durability
+        )
+
+
+def _said(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+# ---- forks -----------------------------------------------------------------------------------------------
+
+_OPENED: weakref.WeakSet[LmdbJournal] = weakref.WeakSet()
+_watch_forks = _OPENED.add
+
+
+def _forked() -> None:
+    for journal in list(_OPENED):
+        journal.orphan()
+
+
+os.register_at_fork(after_in_child=_forked)
