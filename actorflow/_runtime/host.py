@@ -95,7 +95,7 @@ class Host:
             raise UsageError(
                 "a runtime is opened once\n  hint: make another Runtime, with another journal object"
             )
-        await trio.to_thread.run_sync(self.population.open, self.clock())
+        await trio.to_thread.run_sync(self.population.open)
         token = trio.lowlevel.current_trio_token()
 
         def tell(written: Written) -> None:
@@ -127,7 +127,7 @@ class Host:
     async def _finish(self) -> None:
         """Have everything written, tables included."""
         self._ending = True
-        while self._failure is None and not (self.population.tabled and self._in_flight is None):
+        while self._failure is None and not (self.population.complete and self._in_flight is None):
             self._stir()
             await trio.lowlevel.checkpoint()
             if self._in_flight is not None:
@@ -330,7 +330,7 @@ class Host:
         task_status.started()
         while self._failure is None:
             now = self.clock()
-            if not population.busy(now) and (not self._ending or population.tabled):
+            if not population.busy(now) and (not self._ending or population.complete):
                 self._committing = False
                 await trio.lowlevel.wait_task_rescheduled(self._leave)
                 self._committing = True
@@ -338,7 +338,12 @@ class Host:
             # One pass of the loop for whoever has just been woken to send its next message: committing at
             # once doubles the commits, and costs a quarter of the throughput.
             await trio.lowlevel.checkpoint()
-            frame = self._in_flight = population.cut(self.clock(), final=self._ending)
+            gathered = population.frame
+            try:
+                frame = self._in_flight = population.cut(self.clock(), final=self._ending)
+            except Exception as failure:  # noqa: BLE001 - whatever it is, nobody may be left waiting for ever
+                self._fail_stop(failure, None, gathered)
+                break
             self._writer.put(frame)
             first = population.wakes.first
             if first is not None and first < self._glance:
@@ -356,22 +361,21 @@ class Host:
         frame = written.frame
         self._in_flight = None
         if written.failure is not None:
-            self._fail_stop(frame, written.failure)
+            self._fail_stop(written.failure, frame)
         else:
             self.commits += 1
-            self.population.committed(frame, written.forgotten)
-            self.population.room(written.room)
             self._release(frame)
+            try:
+                self.population.committed(frame, written.forgotten, written.room)
+            except Exception as failure:  # noqa: BLE001 - an exception here would end the loop itself
+                self._fail_stop(failure, None)
         if self._committer is not None:
             trio.lowlevel.reschedule(self._committer)
 
     def _release(self, frame: Frame) -> None:
         """Tell everybody who waited for this frame."""
-        reschedule = trio.lowlevel.reschedule
-        for cell in frame.waiting:
-            if cell[0] is not None:
-                reschedule(cell[0])
-        frame.waiting.clear()
+        frame.done = True
+        self._let_go(frame)
         if self._replies:
             for address, seq, how, body in frame.answered:
                 _wake(self._replies.pop((address, seq), ()), (how, body))
@@ -383,21 +387,26 @@ class Host:
         while roomy:
             _wake(roomy.pop().room, None)
 
-    def _fail_stop(self, frame: Frame, failure: BaseException) -> None:
-        """The journal failed: what was being written is unknown, what was gathered was not accepted."""
+    def _fail_stop(self, failure: BaseException, in_doubt: Frame | None, *lost: Frame) -> None:
+        """Take nothing more: what was being written is in doubt, what was gathered was not accepted."""
         self._failure = failure
-        self._shut = f"the runtime has stopped, its journal failed: {str(failure) or type(failure).__name__}"
-        _log.error("%s", self._shut)
-        frame.failure = failure
-        gathered = self.population.frame
-        gathered.failure = NotAccepted("this", self._shut)
-        for one in (frame, gathered):
-            one.ended = True
-            for cell in one.waiting:
-                if cell[0] is not None:
-                    trio.lowlevel.reschedule(cell[0])
-            one.waiting.clear()
-        self._release_all(Unknown("what was awaited", str(failure)))
+        why = str(failure) or type(failure).__name__
+        self._shut = f"the runtime has stopped: {why}"
+        _log.error("%s", self._shut, exc_info=failure)
+        if in_doubt is not None:
+            in_doubt.failure = failure
+            self._let_go(in_doubt)
+        for frame in (*lost, self.population.frame):
+            frame.failure = NotAccepted("this", self._shut)
+            self._let_go(frame)
+        self._release_all(Unknown("what was awaited", why))
+
+    def _let_go(self, frame: Frame) -> None:
+        frame.ended = True
+        for cell in frame.waiting:
+            if cell[0] is not None:
+                trio.lowlevel.reschedule(cell[0])
+        frame.waiting.clear()
 
     def _release_all(self, error: BaseException) -> None:
         waiting = [*self._replies.values(), *self._results.values(), self._crowd]

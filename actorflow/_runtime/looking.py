@@ -67,7 +67,7 @@ async def listing(
         pass
     prefix = f"{name}\0".encode()
     changed: dict[bytes, Summary] = {}
-    for path in [*population.tails, *population.tabling]:
+    for path in [*population.checkpoint.tails, *population.checkpoint.tabling]:
         if path.startswith(prefix):
             resident = population.found(path, now)
             if resident is not None and resident.actor.seq:

@@ -1,7 +1,7 @@
 """The tables of a journal and their keys: how an actor becomes a place among sorted bytes.  Knows no rows.
 
 Names and keys hold no control character (``_authoring.keys`` sees to it), so a zero byte ends each, no path
-is the beginning of another, and all rows of one actor lie side by side.  A path has at most 402 bytes, and the
+is the beginning of another, and all rows of one actor lie side by side.  A path has at most 402 bytes, so the
 longest key, of a snapshot's piece, stays under the 511 that a journal takes.
 """
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
+from .checkpoint import FORGET_FRAMES
 from .frame import Frame
-from .population import FORGET_FRAMES
 from .rows import pack_frame
 
 if TYPE_CHECKING:

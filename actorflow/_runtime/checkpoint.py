@@ -1,0 +1,168 @@
+"""Brings the tables up to the log, a slice with each frame, and lets the log be cut off behind.
+
+One slice holds some actors whole, so at every moment the tables say of each actor up to which frame they know
+it.  What the log holds of it after that frame comes on top.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from actorflow._core.facts import Instant
+from actorflow.errors import DecodeError
+
+from .frame import Frame
+from .resident import Resident, Tail
+
+if TYPE_CHECKING:
+    from .population import Population
+
+__all__ = ["FORGET_FRAMES", "Checkpoint"]
+
+SLICE_ACTORS: Final = 100
+SLICE_BYTES: Final = 256 << 10
+"""How much of a checkpoint travels with one frame."""
+FORGET_FRAMES: Final = 256
+"""How much of the log is cut off with one frame."""
+LAG_US: Final = 10_000_000
+"""So long the tables may lag behind a quiet log."""
+
+
+class Checkpoint:
+    """What the tables do not have yet, and how it gets there."""
+
+    def __init__(self, population: Population, log_bytes: int) -> None:
+        self._population = population
+        self._log_bytes = log_bytes
+        self.tails: dict[bytes, Tail] = {}
+        """By path, what is in the log and not in the tables."""
+        self.tabling: dict[bytes, Resident] = {}
+        """Those whose rows travel with a frame that is not durable yet."""
+        self._unreadable: dict[bytes, Tail] = {}
+        """Records of actors of which the tables cannot even say how many there are."""
+        self._leaving: dict[bytes, None] = {}
+        """Idle actors that are to be put into the tables, so that they can leave memory."""
+        self._todo: deque[bytes] = deque()
+        """Who is still to be seen to in the checkpoint under way."""
+        self._position = 0
+        """The frame up to which the log can be cut off when it is done; none is under way at 0."""
+        self._forgetting = 0
+        """The frame up to which the log is being cut off; 0 if it is not."""
+        self._began: Instant = 0
+        self._logged = 0
+        """Bytes in the log since the last one began."""
+        self.count = 0
+
+    # -- reading the log -----------------------------------------------------------------------------------
+
+    def found_in_log(self, path: bytes, position: int, record: bytes) -> None:
+        """A journal that is being opened has this."""
+        tail = self.tails.get(path)
+        if tail is None:
+            tail = self.tails[path] = Tail(path)
+            tail.positions = []
+        assert tail.positions is not None, "it was made above"
+        tail.positions.append(position)
+        tail.records.append(record)
+        self._logged += len(record)
+
+    def readmit(self, path: bytes) -> None:
+        """Somebody has mended what could not be read."""
+        tail = self._unreadable.pop(path, None)
+        if tail is not None:
+            self.tails[path] = tail
+
+    # -- when ----------------------------------------------------------------------------------------------
+
+    def let_leave(self, path: bytes) -> None:
+        """Put an idle actor into the tables, whole."""
+        self._leaving[path] = None
+
+    def due(self, now: Instant) -> bool:
+        """Whether there is a reason for a frame that nobody waits for."""
+        return bool(self._todo or self._leaving or self._forgetting or self._to_begin(now))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the tables hold everything, or will when what was cut is durable."""
+        return not (self.tails or self._todo or self._forgetting)
+
+    def _to_begin(self, now: Instant) -> bool:
+        if self._position or self._forgetting or not self.tails:
+            return False
+        if not self._began:
+            self._began = now  # the first is due when the runtime has lived a little
+        return self._logged >= self._log_bytes or now - self._began >= LAG_US
+
+    def _begin(self, frame: Frame, now: Instant) -> None:
+        self._todo.extend(self.tails)
+        self._position = frame.position - 1
+        self._began = now
+        self._logged = 0
+        self.count += 1
+        for path, tail in self._unreadable.items():
+            # The log is cut off behind this checkpoint, so what only the log has goes into it again.
+            for record in tail.records:
+                frame.parts += (path, record)
+            tail.positions = [frame.position] * len(tail.records)
+
+    # -- slices --------------------------------------------------------------------------------------------
+
+    def slice(self, frame: Frame, now: Instant, *, final: bool) -> None:
+        """Add to a frame, which is complete but for this, what it takes along for the tables.
+
+        ``final`` means that everything is to be there soon, with a snapshot wherever one can be taken.
+        """
+        self._logged += frame.size
+        if self._to_begin(now) or (final and self.tails and not self._todo):
+            self._begin(frame, now)
+        frame.forget = self._forgetting
+        chosen: dict[bytes, bool] = {}
+        while self._leaving and len(chosen) < SLICE_ACTORS:
+            chosen[self._leaving.popitem()[0]] = True
+        while self._todo and len(chosen) < SLICE_ACTORS:
+            path = self._todo.popleft()
+            if path in self.tails:
+                chosen.setdefault(path, final)
+        # All of them are brought into memory first: that may let turns run, also of one another, and what is
+        # in this frame has to be in the rows that say that they hold this frame.
+        found = {path: self._population.found(path, now) for path in chosen}
+        size = 0
+        for path, whole in chosen.items():
+            if size > SLICE_BYTES:
+                self._todo.appendleft(path)
+            else:
+                size += self._table(path, found[path], frame, final=whole)
+        if not self._todo and self._position:
+            frame.forget = self._forgetting = self._position
+            self._position = 0
+
+    def _table(self, path: bytes, resident: Resident | None, frame: Frame, *, final: bool) -> int:
+        """Add the rows by which the tables know an actor up to this frame; gives their size."""
+        shelf = self._population.shelf
+        if resident is not None:
+            rows = shelf.rows(resident, frame.position, final=final)
+            resident.frame = resident.tabled = frame
+            self.tabling[path] = resident
+            if resident.head.due is not None:
+                self._population.wakes.add(resident.head.due, path)
+        elif path not in self.tails:
+            return 0
+        else:
+            try:
+                rows = shelf.rows_unread(self.tails[path], frame.position)
+            except DecodeError:
+                # Nothing can be said of it, not even how much there is: its records stay in the log.
+                self._unreadable[path] = self.tails.pop(path)
+                return 0
+        self.tails.pop(path, None)
+        frame.rows += rows
+        return sum(len(row.value) for row in rows if row.value is not None)
+
+    def committed(self, frame: Frame, forgotten: int) -> None:
+        """A frame is durable, and so many frames are gone from the front of the log."""
+        for path in [path for path, resident in self.tabling.items() if resident.tabled.done]:
+            del self.tabling[path]
+        if frame.forget and forgotten < FORGET_FRAMES and frame.forget == self._forgetting:
+            self._forgetting = 0

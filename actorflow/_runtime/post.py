@@ -1,0 +1,246 @@
+"""What actors send one another: admitted in the frame that holds its cause, or kept there as a letter.
+
+A letter is what its target cannot take yet: there is too much for one frame, the actor could not be made
+whole, or nobody has registered its entity.  Letters are delivered in order, and whatever is sent to a target
+for which there are letters becomes one, too: so what one actor sends another arrives as it was sent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from actorflow._codec.failures import pack_failure
+from actorflow._core import facts, phases
+from actorflow._core import step as core
+from actorflow._core.facts import (
+    CANCELLED,
+    FAILED,
+    OK,
+    RESOLVE,
+    Address,
+    Ask,
+    CloseChild,
+    Closed,
+    Effect,
+    Ended,
+    Input,
+    Instant,
+    Ref,
+    Send,
+    Sender,
+    StartChild,
+)
+from actorflow._core.outstanding import Waits
+from actorflow.errors import Deadlock, FaultError, UsageError
+
+from .frame import Row
+from .resident import Resident
+from .rows import Letter, pack_letter, unpack_letter
+from .tables import LETTERS, numbered, path_of
+
+if TYPE_CHECKING:
+    from .population import Population
+
+__all__ = ["Post"]
+
+SENDS_MAX: Final = 2_000
+"""What actors may send one another in one frame; what is more is a letter, and travels with the next."""
+CLOSINGS: Final[dict[str, int]] = {"cancel": facts.CANCEL, "terminate": facts.TERMINATE}
+CLOSED_AS: Final[dict[str, str]] = {phases.COMPLETED: OK, phases.FAILED: FAILED}
+
+
+class Post:
+    """Carries what actors send one another."""
+
+    def __init__(self, population: Population) -> None:
+        self._population = population
+        self._under_way: deque[tuple[Address, Input]] = deque()
+        self._carrying = False
+        self._sends = 0
+        """How many were carried in the frame that is being gathered."""
+        self._letters: dict[bytes, deque[Letter]] = {}
+        """By the path of who is to have them."""
+        self._number = 0
+        """Of the last letter."""
+        self._due: deque[bytes] = deque()
+        """Paths whose letters are to be delivered with the next frame."""
+        self._joined: dict[tuple[Address, int], list[Sender]] = {}
+        """Who else waits for the answer to an update, having sent the same once-id."""
+        self.waits = Waits()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are letters for the next frame."""
+        return bool(self._due)
+
+    def read(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Take over the letters of a journal; gives the paths of those that they are for."""
+        letters = sorted(unpack_letter(data, f"letter {key!r}") for key, data in rows)
+        for letter in letters:
+            self._letters.setdefault(path_of(letter.target), deque()).append(letter)
+            self._number = letter.number
+        return list(self._letters)
+
+    # -- what a turn asks for ------------------------------------------------------------------------------
+
+    def take(self, address: Address, ref: Ref, effect: Effect) -> None:
+        """Take an effect that is meant for another actor."""
+        match effect:
+            case Send(entity=entity, key=key, name=name, body=body, id=id_):
+                input_ = Input(facts.SIGNAL, name, body, id_, None, (*address, *ref))
+            case Ask(entity=entity, key=key):
+                input_ = _question(address, ref, effect)
+            case StartChild(entity=entity, key=key, body=body):
+                input_ = Input(facts.START, "", body, None, None, (*address, *ref), ("fail", "new"))
+            case CloseChild(entity=entity, key=key, how=how):
+                input_ = Input(CLOSINGS[how])
+            case Closed(parent=(entity, key, *asked)):
+                how = CLOSED_AS.get(effect.status, CANCELLED)
+                body = b"" if how == CANCELLED else effect.body
+                input_ = Input(RESOLVE, how, body, None, tuple(asked))
+            case _:
+                raise AssertionError(f"{effect} is nobody's")
+        self._under_way.append(((entity, key), input_))
+
+    def ask_again(self, resident: Resident) -> None:
+        """Take up what an actor had asked before it was brought into memory."""
+        actor = resident.actor
+        for ref, pending in actor.pending.items():
+            effect = pending.effect
+            if isinstance(effect, Ask):
+                if pending.open is actor.holder:
+                    self.waits.asked(resident.address, ref, (effect.entity, effect.key))
+                if effect.id is not None:
+                    # The first message with this id may have been another's, whose answer tells us nothing.
+                    self.take(resident.address, ref, effect)
+
+    def ended(self, address: Address, effect: Ended) -> None:
+        """Bring an update's answer to the actors that await it."""
+        if effect.sender is not None:
+            self._answer(effect.sender, effect.outcome, effect.body)
+        for sender in self._joined.pop((address, effect.seq), ()):
+            self._answer(sender, effect.outcome, effect.body)
+
+    def _answer(self, sender: Sender, how: str, body: bytes) -> None:
+        entity, key, seq, position = sender
+        self.waits.answered((entity, key), (seq, position))
+        name = OK if how == OK else FAILED
+        self._under_way.append(((entity, key), Input(RESOLVE, name, body, None, (seq, position))))
+
+    def _fail(self, sender: Sender | None, error: BaseException) -> None:
+        assert sender is not None, "somebody asks"
+        self._answer(sender, FAILED, pack_failure(error))
+
+    # -- carrying ------------------------------------------------------------------------------------------
+
+    def carry(self, now: Instant) -> None:
+        """Bring everything where it goes, and what follows from that, until nothing is under way."""
+        under_way = self._under_way
+        if not under_way or self._carrying:
+            return  # in the second case it is being done, further up
+        self._carrying = True
+        try:
+            while under_way:
+                target, input_ = under_way.popleft()
+                path = path_of(target)
+                self._sends += 1
+                if self._sends > SENDS_MAX or path in self._letters:
+                    self._write(target, path, input_, due=True)
+                    continue
+                try:
+                    resident = self._population.resident(target, now)
+                except (FaultError, UsageError):
+                    self._write(target, path, input_, due=False)
+                    continue
+                if not self._hand_over(resident, input_, now):
+                    self._write(target, path, input_, due=False)
+        finally:
+            self._carrying = False
+
+    def _hand_over(self, resident: Resident, input_: Input, now: Instant) -> bool:
+        """Give an actor what another sent; says whether it has taken it, in one way or another."""
+        sender = input_.sender
+        if input_.kind == facts.UPDATE:
+            assert sender is not None, "somebody asks"
+            circle = self._circle(sender[:2], sender[2:], resident.address)
+            if circle is not None:
+                self._fail(sender, Deadlock(circle))
+                return True
+        try:
+            turn = self._population.give(resident, input_, now)
+        except UsageError as error:
+            if input_.kind in (facts.UPDATE, facts.START):
+                self._fail(sender, error)
+            return True  # a child that is to be closed and has ended needs no telling
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this actor's
+            self._population.fault(resident, error)
+            return False
+        if input_.kind == facts.UPDATE and sender is not None:
+            if turn.fate == core.ANSWER:
+                self._answer(sender, turn.how, turn.body)
+            elif turn.fate == core.JOIN:
+                self._joined.setdefault((resident.address, turn.seq), []).append(sender)
+        return True
+
+    def _circle(self, asker: Address, ref: Ref, target: Address) -> tuple[str, ...] | None:
+        """The circle of waits that this would close; where it closes none, it is taken note of."""
+        resident = self._population.residents.get(asker)
+        holder = None if resident is None else resident.actor.holder
+        if holder is None or ref not in holder.pending:
+            return None  # who asks holds no mailbox, so nobody waits behind it
+        path = self.waits.path(asker, target)
+        if path is not None:
+            return tuple(f"{entity} {key!r}" for entity, key in path)
+        self.waits.asked(asker, ref, target)
+        return None
+
+    # -- letters -------------------------------------------------------------------------------------------
+
+    def _write(self, target: Address, path: bytes, input_: Input, *, due: bool) -> None:
+        """Keep what cannot be taken now, in the frame that holds its cause."""
+        self._number += 1
+        letter = Letter(self._number, target, input_)
+        self._population.frame.rows.append(Row(LETTERS, numbered(path, letter.number), pack_letter(letter)))
+        self._letters.setdefault(path, deque()).append(letter)
+        if due:
+            self._due.append(path)
+
+    def open_letters(self, resident: Resident, now: Instant) -> None:
+        """Give an actor what is kept for it, in order, as far as this frame has room."""
+        path = resident.path
+        letters = self._letters.get(path)
+        if letters is None:
+            return
+        while letters:
+            if self._sends >= SENDS_MAX:
+                self._due.append(path)
+                return
+            self._sends += 1
+            if not self._hand_over(resident, letters[0].input, now):
+                return
+            letter = letters.popleft()
+            self._population.frame.rows.append(Row(LETTERS, numbered(path, letter.number), None))
+        del self._letters[path]
+
+    def next_frame(self, now: Instant) -> None:
+        """Begin another frame, with the letters that were too much for the last."""
+        self._sends = 0
+        for _ in range(len(self._due)):
+            if self._sends >= SENDS_MAX:
+                return
+            path = self._due.popleft()
+            if path not in self._letters:
+                continue
+            try:
+                resident = self._population.resident(self._letters[path][0].target, now)
+            except (FaultError, UsageError):
+                continue  # it is told of elsewhere; the letters wait until it can be brought into memory
+            if resident.fault is None:
+                self.open_letters(resident, now)
+        self.carry(now)
+
+
+def _question(asker: Address, ref: Ref, effect: Ask) -> Input:
+    return Input(facts.UPDATE, effect.name, effect.body, effect.id, None, (*asker, *ref))
