@@ -35,7 +35,7 @@ from .writer import Writer, Written
 if TYPE_CHECKING:
     from persistence import Journal
 
-__all__ = ["Host"]
+__all__ = ["Answer", "Cells", "Host", "undone"]
 
 T = TypeVar("T")
 
@@ -46,9 +46,13 @@ GLANCE_S: Final = 5.0
 WAKES_AT_ONCE: Final = 50
 CLOSE_S: Final = 60.0
 
+Answer = tuple[str, bytes]
+"""How something ended, and with what."""
 Cells = list[Any]
 Cell = list[Any]
-"""Who waits: a trio task, or nothing once it has given up; then what it gets."""
+"""Who waits: a trio task, or nothing before that and once it has given up; then what it gets."""
+WAITING: Final = object()
+NO_CELL: Final[Cell] = []
 
 
 class Host:
@@ -163,51 +167,63 @@ class Host:
         """Do something in this loop, where the caller is already."""
         return await work(self)
 
-    async def send(self, address: Address, input_: Input, where: str) -> tuple[str, bytes]:
+    async def send(self, address: Address, input_: Input, where: str) -> Answer:
         """Deliver an input; returns how it was answered, once that is durable.  THE hot path."""
         await trio.lowlevel.checkpoint_if_cancelled()
+        while isinstance(taken := self.take(address, input_, where), list):
+            await self.wait_in(taken)
+        frame, answer, cell = taken
+        if answer is None:
+            return await self.wait(cell)  # type: ignore[no-any-return]  # what _release puts there
+        await self.durable(frame, where)
+        return answer
+
+    def take(self, address: Address, input_: Input, where: str) -> tuple[Frame, Answer | None, Cell] | Cells:
+        """Deliver an input, if there is room for it; where there is none, gives the line to wait in for it.
+
+        The answer may be told once the frame is durable; where there is none yet, it comes into the cell.
+        """
+        if self._shut:
+            raise NotAccepted(where, self._shut)
         population = self.population
-        while True:
-            if self._shut:
-                raise NotAccepted(where, self._shut)
-            if population.frame.size > self.limits.frame_bytes:
-                await self._wait_in(self._crowd)
-                continue
-            resident = population.resident(address, self.clock())
-            try:
-                turn = population.deliver(resident, input_, self.clock())
-            except LimitExceeded as error:
-                if error.limit != "mailbox_messages":
-                    raise
-                await self._wait_in(resident.room)
-                continue
-            break
+        if population.frame.size > self.limits.frame_bytes:
+            return self._crowd
+        resident = population.resident(address, self.clock())
+        try:
+            turn = population.deliver(resident, input_, self.clock())
+        except LimitExceeded as error:
+            if error.limit != "mailbox_messages":
+                raise
+            return resident.room
         fate = turn.fate
         if fate == core.ACKNOWLEDGE:
             self.messages += 1
-            frame = resident.frame
             if input_.kind != facts.UPDATE:
-                await self.durable(frame, where)
-                return OK
+                return resident.frame, OK, NO_CELL
             for effect in turn.effects:
                 if isinstance(effect, Ended) and effect.seq == turn.seq:
-                    await self.durable(frame, where)
-                    return effect.outcome, effect.body
-            return await self._reply(address, turn.seq)
-        if fate == core.JOIN:
-            return await self._reply(address, turn.seq)
-        await self.durable(resident.frame, where)
-        return turn.how, turn.body
+                    return resident.frame, (effect.outcome, effect.body), NO_CELL
+        elif fate != core.JOIN:
+            return resident.frame, (turn.how, turn.body), NO_CELL
+        if not self._committing:
+            self._stir()
+        cell: Cell = [None, WAITING]
+        self._replies.setdefault((address, turn.seq), []).append(cell)
+        return resident.frame, None, cell
 
     async def ask(self, address: Address, name: str, body: bytes) -> bytes:
         """Answer a query, once what it tells is durable."""
         await trio.lowlevel.checkpoint_if_cancelled()
+        frame, data = self.look(address, name, body)
+        await self.durable(frame, name)
+        return data
+
+    def look(self, address: Address, name: str, body: bytes) -> tuple[Frame, bytes]:
+        """Ask a query; what is given may be told once the frame is durable."""
         self.see_open("this")
         now = self.clock()
         resident = self.population.resident(address, now)
-        data = self.population.ask(resident, name, body, now)
-        await self.durable(resident.frame, name)
-        return data
+        return resident.frame, self.population.ask(resident, name, body, now)
 
     async def result(self, address: Address) -> tuple[str, bytes]:
         """Wait until the life ends; gives how it ended, and with what."""
@@ -219,7 +235,7 @@ class Host:
             await self.durable(resident.frame, "result()")
             return found
         waiting = self._results.setdefault(address, [])
-        return await self._wait_in(waiting)  # type: ignore[no-any-return]  # what _release puts there
+        return await self.wait_in(waiting)  # type: ignore[no-any-return]  # what _release puts there
 
     async def nothing_pending(self, what: str) -> None:
         """Wait until everything that has happened so far is durable."""
@@ -290,26 +306,24 @@ class Host:
         else:
             await trio.lowlevel.checkpoint()
         if frame.failure is not None:
-            if isinstance(frame.failure, NotAccepted):
-                raise NotAccepted(what, frame.failure.why)
-            raise Unknown(what, str(frame.failure) or type(frame.failure).__name__) from frame.failure
+            raise undone(frame.failure, what)
 
-    async def _reply(self, address: Address, seq: int) -> tuple[str, bytes]:
-        if not self._committing:
-            self._stir()
-        waiting = self._replies.setdefault((address, seq), [])
-        return await self._wait_in(waiting)  # type: ignore[no-any-return]  # what _release puts there
-
-    async def _wait_in(self, waiting: Cells) -> Any:
+    async def wait_in(self, waiting: Cells) -> Any:
         """Wait in a list of cells, and give what is put into the cell."""
-        cell: Cell = [trio.lowlevel.current_task(), None]
+        cell: Cell = [None, WAITING]
         waiting.append(cell)
+        return await self.wait(cell)
+
+    async def wait(self, cell: Cell) -> Any:
+        """Wait until something is put into a cell, and give it."""
 
         def give_up(_: object) -> trio.lowlevel.Abort:
             cell[0] = None
             return trio.lowlevel.Abort.SUCCEEDED
 
-        await trio.lowlevel.wait_task_rescheduled(give_up)
+        if cell[1] is WAITING:
+            cell[0] = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(give_up)
         if isinstance(cell[1], BaseException):
             raise cell[1]
         return cell[1]
@@ -409,10 +423,14 @@ class Host:
         frame.waiting.clear()
 
     def _release_all(self, error: BaseException) -> None:
-        waiting = [*self._replies.values(), *self._results.values(), self._crowd]
+        waiting = [*self._replies.values(), *self._results.values()]
         self._replies, self._results = {}, {}
         for cells in waiting:
             _wake(cells, error)
+        # Of those who wait for room nothing was taken: they try again, and are told so.
+        _wake(self._crowd, None)
+        for resident in self.population.residents.values():
+            _wake(resident.room, None)
 
     # -- the clock, and what the log left behind -----------------------------------------------------------
 
@@ -444,6 +462,15 @@ class Host:
 OK: Final = (facts.OK, b"")
 
 
+def undone(failure: BaseException, what: str) -> Exception:
+    """What somebody is told whose frame is not durable for this reason."""
+    if isinstance(failure, NotAccepted):
+        return NotAccepted(what, failure.why)
+    unknown = Unknown(what, str(failure) or type(failure).__name__)
+    unknown.__cause__ = failure
+    return unknown
+
+
 def _specs(entities: Iterable[type[Any]], limits: Limits | None) -> Iterable[Spec]:
     for entity in entities:
         spec = spec_of(entity)
@@ -454,8 +481,8 @@ def _specs(entities: Iterable[type[Any]], limits: Limits | None) -> Iterable[Spe
 
 def _wake(cells: Any, value: object) -> None:
     for cell in cells:
+        cell[1] = value
         if cell[0] is not None:
-            cell[1] = value
             trio.lowlevel.reschedule(cell[0])
     if isinstance(cells, list):
         cells.clear()
