@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from persistence.faulty_journal import Crashed as Crashed
+    from persistence.faulty_journal import FaultyJournal as FaultyJournal
     from persistence.journal import Batch as Batch
     from persistence.journal import Damaged as Damaged
     from persistence.journal import Full as Full
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from persistence.memory_journal import MemoryJournal as MemoryJournal
 
 _HOMES = {
+    "faulty_journal": ("Crashed", "FaultyJournal"),
     "journal": (
         "Batch",
         "Damaged",

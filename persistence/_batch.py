@@ -11,12 +11,10 @@ from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Self
 
+from persistence._bounds import checked_key, table_error
 from persistence.journal import JournalError
 
-__all__ = ["Collected", "Standing", "checked_key", "table_error"]
-
-KEY_BYTES_MAX = 511
-"""What LMDB's older data format takes, and so the limit of every journal."""
+__all__ = ["Collected", "Standing"]
 
 
 class Standing:
@@ -112,6 +110,13 @@ class Collected:
             value is None for rows in self.rows.values() for value in rows.values()
         )
 
+    def bytes_added(self) -> int:
+        """What its frames and rows come to."""
+        held = sum(
+            [len(key) + len(value or b"") for rows in self.rows.values() for key, value in rows.items()]
+        )
+        return held + sum(map(len, self.frames))
+
     def _rows_of(self, table: str) -> dict[bytes, bytes | None]:
         rows = self.rows.get(table)
         if rows is None:
@@ -124,23 +129,3 @@ class Collected:
         if self._inside:
             return TypeError(f"a journal takes bytes, not {type(value).__name__}\nhint: bytes(...) copies")
         return JournalError("the batch is used outside its block\nhint: with journal.write() as batch: ...")
-
-
-def checked_key(key: bytes) -> bytes:
-    """The key, if it can be one."""
-    if type(key) is not bytes:
-        raise TypeError(f"a key is bytes, not {type(key).__name__}")
-    if not 0 < len(key) <= KEY_BYTES_MAX:
-        raise ValueError(
-            f"a key of {len(key)} bytes, where 1 to {KEY_BYTES_MAX} are allowed: {key[:40]!r}\n"
-            "hint: keep a long name in the value, and its hash in the key"
-        )
-    return key
-
-
-def table_error(table: str, tables: Collection[str]) -> JournalError:
-    """What to say of a table that was not opened."""
-    return JournalError(
-        f"no table {table!r} was opened; there are: {', '.join(sorted(tables)) or 'none'}\n"
-        f"hint: open([..., {table!r}])"
-    )

@@ -16,6 +16,7 @@ from persistence.journal import FORMAT, Damaged, JournalError, WrongFormat
 
 __all__ = [
     "GRAIN_BYTES",
+    "KEY_BYTES",
     "LOG",
     "META",
     "TABLES_MAX",
@@ -41,6 +42,7 @@ GRAIN_BYTES = 1 << 20
 CHUNK_FRAMES, CHUNK_BYTES = 256, 1 << 20
 """How much of the log is read in one transaction: each that stays open pins all pages freed meanwhile."""
 
+KEY_BYTES = 8
 key_of = struct.Struct(">Q").pack
 """The key of a position; keys sort as positions do."""
 

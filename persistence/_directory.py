@@ -27,7 +27,8 @@ from zlib import crc32
 
 from lmdb import verify as walking
 
-from persistence.journal import Damaged, JournalError, Locked, WrongFormat
+from persistence._bounds import NOTE_BYTES_MAX, checked_note
+from persistence.journal import Damaged, Locked, WrongFormat
 
 __all__ = ["DATA", "NEW", "Note", "check_data_file", "look", "sync_directory", "take_lock"]
 
@@ -35,7 +36,6 @@ DATA = "journal.mdb"
 NEW = "journal.mdb.new"
 LOCK = "LOCK"
 NOTE = "note"
-NOTE_BYTES_MAX = 4_000
 
 _BEFORE_CREATION = {LOCK, NEW}
 _OURS = {LOCK, NEW, NOTE, DATA, f"{DATA}-lock"}
@@ -228,10 +228,7 @@ class Note:
 
     def write(self, text: bytes) -> None:
         """Put this in the place of the last one: 2 µs, one system call."""
-        if len(text) > NOTE_BYTES_MAX:
-            raise JournalError(
-                f"a note of {len(text)} bytes, where {NOTE_BYTES_MAX} are allowed\nhint: write a row"
-            )
+        checked_note(text)
         os.pwrite(self._number, self._HEAD.pack(len(text), crc32(text)) + text, 0)
         self.text = text
 

@@ -15,13 +15,12 @@ from typing import Any
 import lmdb
 
 from persistence import _data_file as data_file
-from persistence._batch import Collected, Standing, table_error
+from persistence._batch import Collected, Standing
+from persistence._bounds import full_error, reserve_bytes, table_error
 from persistence._gate import Gate
-from persistence.journal import Damaged, Full, JournalError, NotOpen
+from persistence.journal import Damaged, JournalError, NotOpen
 
 __all__ = ["Store"]
-
-RESERVE_BYTES_MIN = 8 << 20
 
 _key_of = data_file.key_of
 _pages_of = data_file.pages_of
@@ -33,7 +32,7 @@ class Store:
     def __init__(self, file: Path, quota_bytes: int, map_bytes: int, *, sync: bool) -> None:
         self._file = file
         self._quota_bytes = quota_bytes
-        self._reserve_bytes = max(RESERVE_BYTES_MIN, quota_bytes // 8)
+        self._reserve_bytes = reserve_bytes(quota_bytes)
         self._file_bytes = file.stat().st_size
         self._limit_bytes = data_file.grains(max(quota_bytes + self._reserve_bytes, self._file_bytes))
         self._sync = sync
@@ -171,11 +170,7 @@ class Store:
             limit += data_file.grains(self._reserve_bytes)
         now = env.info()["map_size"]
         if now >= limit:
-            raise Full(
-                f"{self._file.parent} is full: {self.bytes_used} bytes are in use, of a quota of "
-                f"{self._quota_bytes} and a reserve of {self._reserve_bytes}; nothing was written\n"
-                "hint: forget frames and delete rows, which still works, or open it with a larger quota_bytes"
-            )
+            raise full_error(self._file.parent, self.bytes_used, self._quota_bytes)
         with self._gate.shut():
             try:
                 env.set_mapsize(min(now * 2, limit))

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from persistence._batch import Collected, Standing, checked_key, table_error
-from persistence.journal import JournalError, JournalStatistics, Locked, NotOpen
+from persistence._batch import Collected, Standing
+from persistence._bounds import checked_key, checked_note, full_error, reserve_bytes, table_error
+from persistence.journal import JournalStatistics, Locked, NotOpen
 
 __all__ = ["MemoryJournal", "Table"]
-
-NOTE_BYTES_MAX = 4_000
 
 
 class Table:
@@ -75,6 +74,20 @@ class MemoryJournal:
         self._text = b""
         self._commits = 0
 
+    @classmethod
+    def holding(cls, batches: Iterable[Collected], *, quota_bytes: int = 64 << 30) -> MemoryJournal:
+        """A journal, not opened yet, that holds what these batches wrote, one after the other."""
+        journal = MemoryJournal(quota_bytes=quota_bytes)
+        journal._hold(batches)
+        return journal
+
+    def _hold(self, batches: Iterable[Collected]) -> None:
+        """Forget everything, and take these batches."""
+        self._held, self._kept, self._bytes_held = {}, {}, 0
+        self._standing.span = (1, 0)
+        for batch in batches:
+            self._apply(batch)
+
     def __repr__(self) -> str:
         return f"<MemoryJournal: {'open' if self._is_open else 'closed'}, survives nothing>"
 
@@ -103,11 +116,17 @@ class MemoryJournal:
 
     def _commit(self, batch: Collected, /) -> None:
         self._must_be_open()
-        with self._lock:
-            self._apply(batch)
+        used = self._bytes_used() + batch.bytes_added()
+        if used > self._quota_bytes + reserve_bytes(self._quota_bytes) and not batch.only_removes():
+            raise full_error("this journal", self._bytes_used(), self._quota_bytes)
+        self._apply(batch)
         self._commits += 1
 
     def _apply(self, batch: Collected) -> None:
+        with self._lock:
+            self._take(batch)
+
+    def _take(self, batch: Collected) -> None:
         first, last = self._standing.span
         for position, frame in enumerate(batch.frames, last + 1):
             self._held[position] = frame
@@ -115,7 +134,7 @@ class MemoryJournal:
         for position in range(first, batch.first):
             self._bytes_held -= len(self._held.pop(position))
         for name, rows in batch.rows.items():
-            table = self._kept[name]
+            table = self._kept.setdefault(name, Table())
             for key, value in rows.items():
                 if value is None:
                     table.delete(key)
@@ -159,11 +178,7 @@ class MemoryJournal:
     def note(self, text: bytes, /) -> None:
         """Keep up to 4,000 bytes in the place of the last ones."""
         self._must_be_open()
-        if len(text) > NOTE_BYTES_MAX:
-            raise JournalError(
-                f"a note of {len(text)} bytes, where {NOTE_BYTES_MAX} are allowed\nhint: write a row"
-            )
-        self._text = text
+        self._text = checked_note(text)
 
     def noted(self) -> bytes:
         """Read the last note; empty if there is none."""
@@ -172,11 +187,16 @@ class MemoryJournal:
 
     def room(self) -> int:
         """How many bytes may still be written before the quota; what is deleted makes room again."""
-        return max(0, self._quota_bytes - self.statistics().bytes_used)
+        self._must_be_open()
+        return max(0, self._quota_bytes - self._bytes_used())
+
+    def _bytes_used(self) -> int:
+        return self._bytes_held + sum([table.bytes_held for table in self._kept.values()])
 
     def statistics(self) -> JournalStatistics:
         """Count what is held."""
         self._must_be_open()
         first, last = self._standing.span
-        used = self._bytes_held + sum(table.bytes_held for table in self._kept.values())
-        return JournalStatistics(last - first + 1, used, self._quota_bytes, 0, self._commits, "nothing")
+        return JournalStatistics(
+            last - first + 1, self._bytes_used(), self._quota_bytes, 0, self._commits, "nothing"
+        )
