@@ -76,8 +76,8 @@ class Frame:
         self.ended = False
         """It is durable, or never will be."""
         self.failure: BaseException | None = None
-        self.waiting: list[list[Any]] = []
-        """Who waits for it: cells, in which the shell puts what only it knows."""
+        self.waiting: list[Any] = []
+        """Who waits for it; what these are, only the host knows."""
         self.answered: list[Answered] = []
         self.closed: list[Ended] = []
         self.scheduled: list[Scheduled] = []

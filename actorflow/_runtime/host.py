@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 import trio
+from trio.lowlevel import current_task, wait_task_rescheduled
 
 from actorflow._authoring.callbacks import opens, read_token
 from actorflow._authoring.entity import spec_of
@@ -30,6 +31,7 @@ from actorflow.limits import Limits
 from .frame import Frame
 from .population import Population
 from .resident import Resident
+from .waking import GO_ON, Waiter
 from .writer import Writer, Written
 
 if TYPE_CHECKING:
@@ -116,17 +118,19 @@ class Host:
     async def close(self) -> None:
         """Take nothing more, make durable what was taken, and let go of the journal."""
         self._shut = "the runtime is closed"
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_S):
-            await self._finish()
-        self._nursery.cancel_scope.cancel()
+        assert self._writer is not None, "it was opened"
         try:
-            await self._exit.__aexit__(None, None, None)
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_S):
+                await self._finish()
         finally:
-            assert self._writer is not None, "it was opened"
-            self._release_all(Unknown("what was awaited", "the runtime was closed before it was answered"))
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._writer.stop)
-                await trio.to_thread.run_sync(self.journal.close)
+            self._nursery.cancel_scope.cancel()
+            try:
+                await self._exit.aclose()
+            finally:
+                self._release_all(Unknown("what was awaited", "the runtime was closed before it came"))
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(self._writer.stop)
+                    await trio.to_thread.run_sync(self.journal.close)
 
     async def _finish(self) -> None:
         """Have everything written, tables included."""
@@ -135,9 +139,8 @@ class Host:
             self._stir()
             await trio.lowlevel.checkpoint()
             if self._in_flight is not None:
-                cell: Cell = [trio.lowlevel.current_task()]
-                self._in_flight.waiting.append(cell)
-                await trio.lowlevel.wait_task_rescheduled(_never)
+                self._in_flight.waiting.append(Waiter(current_task()))
+                await wait_task_rescheduled(_never)
 
     # -- what handles ask of it ----------------------------------------------------------------------------
 
@@ -175,7 +178,17 @@ class Host:
         frame, answer, cell = taken
         if answer is None:
             return await self.wait(cell)  # type: ignore[no-any-return]  # what _release puts there
-        await self.durable(frame, where)
+        if frame.ended:
+            await self.durable(frame, where)
+            return answer
+        # What durable() does, without a coroutine of its own.
+        if not self._committing:
+            self._stir()
+        waiter = Waiter(current_task())
+        frame.waiting.append(waiter)
+        await wait_task_rescheduled(waiter)
+        if frame.failure is not None:
+            raise undone(frame.failure, where)
         return answer
 
     def take(self, address: Address, input_: Input, where: str) -> tuple[Frame, Answer | None, Cell] | Cells:
@@ -188,9 +201,10 @@ class Host:
         population = self.population
         if population.frame.size > self.limits.frame_bytes:
             return self._crowd
-        resident = population.resident(address, self.clock())
+        now = self.clock()
+        resident = population.resident(address, now)
         try:
-            turn = population.deliver(resident, input_, self.clock())
+            turn = population.deliver(resident, input_, now)
         except LimitExceeded as error:
             if error.limit != "mailbox_messages":
                 raise
@@ -295,14 +309,9 @@ class Host:
         if not frame.ended:
             if not self._committing:
                 self._stir()
-            cell: Cell = [trio.lowlevel.current_task()]
-            frame.waiting.append(cell)
-
-            def give_up(_: object) -> trio.lowlevel.Abort:
-                cell[0] = None
-                return trio.lowlevel.Abort.SUCCEEDED
-
-            await trio.lowlevel.wait_task_rescheduled(give_up)
+            waiter = Waiter(current_task())
+            frame.waiting.append(waiter)
+            await wait_task_rescheduled(waiter)
         else:
             await trio.lowlevel.checkpoint()
         if frame.failure is not None:
@@ -417,9 +426,10 @@ class Host:
 
     def _let_go(self, frame: Frame) -> None:
         frame.ended = True
-        for cell in frame.waiting:
-            if cell[0] is not None:
-                trio.lowlevel.reschedule(cell[0])
+        reschedule = trio.lowlevel.reschedule
+        for waiter in frame.waiting:
+            if waiter.task is not None:
+                reschedule(waiter.task, GO_ON)
         frame.waiting.clear()
 
     def _release_all(self, error: BaseException) -> None:
