@@ -83,8 +83,8 @@ class Host:
         self._shut = "it is not open"
         """Why nothing is accepted."""
         self._failure: BaseException | None = None
-        self._committer: trio.lowlevel.Task | None = None
-        self._committing = False
+        self._parked: trio.lowlevel.Task | None = None
+        """The task that commits, while it has nothing to do."""
         self._ending = False
         self._stirred = trio.Event()
         self._glance: Instant = 0
@@ -182,7 +182,7 @@ class Host:
             await self.durable(frame, where)
             return answer
         # What durable() does, without a coroutine of its own.
-        if not self._committing:
+        if self._parked is not None:
             self._stir()
         waiter = Waiter(current_task())
         frame.waiting.append(waiter)
@@ -219,7 +219,7 @@ class Host:
                     return resident.frame, (effect.outcome, effect.body), NO_CELL
         elif fate != core.JOIN:
             return resident.frame, (turn.how, turn.body), NO_CELL
-        if not self._committing:
+        if self._parked is not None:
             self._stir()
         cell: Cell = [None, WAITING]
         self._replies.setdefault((address, turn.seq), []).append(cell)
@@ -307,7 +307,7 @@ class Host:
     async def durable(self, frame: Frame, what: str) -> None:
         """Wait until a frame is durable."""
         if not frame.ended:
-            if not self._committing:
+            if self._parked is not None:
                 self._stir()
             waiter = Waiter(current_task())
             frame.waiting.append(waiter)
@@ -341,42 +341,46 @@ class Host:
 
     def _stir(self) -> None:
         """Have somebody look whether there is something to write."""
-        if not self._committing and self._committer is not None:
-            self._committing = True
-            trio.lowlevel.reschedule(self._committer)
+        if self._parked is not None and self._in_flight is None:
+            committer, self._parked = self._parked, None
+            trio.lowlevel.reschedule(committer, GO_ON)
 
     async def _commit_frames(self, task_status: trio.TaskStatus[None]) -> None:
-        population = self.population
-        assert self._writer is not None, "it was opened"
-        self._committer = trio.lowlevel.current_task()
-        self._committing = True
         task_status.started()
         while self._failure is None:
-            now = self.clock()
-            if not population.busy(now) and (not self._ending or population.complete):
-                self._committing = False
-                await trio.lowlevel.wait_task_rescheduled(self._leave)
-                self._committing = True
-                continue
-            # One pass of the loop for whoever has just been woken to send its next message: committing at
-            # once doubles the commits, and costs a quarter of the throughput.
-            await trio.lowlevel.checkpoint()
-            gathered = population.frame
-            try:
-                frame = self._in_flight = population.cut(self.clock(), final=self._ending)
-            except Exception as failure:  # noqa: BLE001 - whatever it is, nobody may be left waiting for ever
-                self._fail_stop(failure, None, gathered)
-                break
-            self._writer.put(frame)
-            first = population.wakes.first
-            if first is not None and first < self._glance:
-                self._stirred.set()
-            while self._in_flight is not None:
-                await trio.lowlevel.wait_task_rescheduled(_never)
+            if self._to_write():
+                # One pass of the loop for whoever has just been woken to send its next message: committing
+                # at once doubles the commits, and costs a quarter of the throughput.
+                await trio.lowlevel.checkpoint()
+                if self._to_write():
+                    self._commit()
+            else:
+                self._parked = current_task()
+                await wait_task_rescheduled(self._leave)
+
+    def _to_write(self) -> bool:
+        """Whether the writer is idle, and should not be."""
+        if self._in_flight is not None or self._failure is not None:
+            return False
+        return self.population.busy(self.clock()) or (self._ending and not self.population.complete)
+
+    def _commit(self) -> None:
+        """Hand the gathered frame to the writer."""
+        assert self._writer is not None, "it was opened"
+        population = self.population
+        gathered = population.frame
+        try:
+            frame = self._in_flight = population.cut(self.clock(), final=self._ending)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, nobody may be left waiting for ever
+            self._fail_stop(failure, None, gathered)
+            return
+        self._writer.put(frame)
+        first = population.wakes.first
+        if first is not None and first < self._glance:
+            self._stirred.set()
 
     def _leave(self, _: object) -> trio.lowlevel.Abort:
-        self._committing = False
-        self._committer = None
+        self._parked = None
         return trio.lowlevel.Abort.SUCCEEDED
 
     def _written(self, written: Written) -> None:
@@ -392,8 +396,7 @@ class Host:
                 self.population.committed(frame, written.forgotten, written.room)
             except Exception as failure:  # noqa: BLE001 - an exception here would end the loop itself
                 self._fail_stop(failure, None)
-        if self._committer is not None:
-            trio.lowlevel.reschedule(self._committer)
+        self._stir()
 
     def _release(self, frame: Frame) -> None:
         """Tell everybody who waited for this frame."""
