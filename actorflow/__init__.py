@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from actorflow._authoring.waiting import wait_until as wait_until
     from actorflow._runtime.handle import ActorHandle as ActorHandle
     from actorflow._runtime.handle import Batch as Batch
+    from actorflow._runtime.in_asyncio import AsyncioRuntime as AsyncioRuntime
+    from actorflow._runtime.in_threads import BlockingBatch as BlockingBatch
+    from actorflow._runtime.in_threads import BlockingHandle as BlockingHandle
+    from actorflow._runtime.in_threads import BlockingRuntime as BlockingRuntime
     from actorflow._runtime.past import Past as Past
     from actorflow._runtime.runtime import Runtime as Runtime
     from actorflow._runtime.runtime import Statistics as Statistics
@@ -103,6 +107,8 @@ _HOMES = {
     "_authoring.upcasts": ("upcast",),
     "_authoring.waiting": ("gather", "race", "shielded", "sleep", "wait_until"),
     "_runtime.handle": ("ActorHandle", "Batch"),
+    "_runtime.in_asyncio": ("AsyncioRuntime",),
+    "_runtime.in_threads": ("BlockingBatch", "BlockingHandle", "BlockingRuntime"),
     "_runtime.past": ("Past",),
     "_runtime.runtime": ("Runtime", "Statistics"),
     "_runtime.views": ("Description", "Entry", "Parked", "Summary", "Waiting"),
