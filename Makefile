@@ -15,7 +15,7 @@ STAMP := $(VENV)/installed$(subst /,-,$(CURDIR))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test lint imports types tests prove bench format clean
+.PHONY: help demo test lint imports types tests prove bench format clean
 
 # One line per step: its name, what it does, and the seconds it took; its output only when it fails.
 define step
@@ -28,7 +28,9 @@ endef
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
 	do printf '  make %-8s %s\n' "$$name" "$$text"; done
-	@echo '  (make demo comes with the runtime: a cart that is killed and comes back)'
+
+demo: $(STAMP) ## carts and accounts under load, killed with kill -9, and all there again: 20 seconds
+	@$(RUN) entities.demo $(ARGS)
 
 test: lint imports types tests ## everything that must hold before a change goes in; what CI runs
 
