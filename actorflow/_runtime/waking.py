@@ -33,7 +33,7 @@ GO_ON: Final = _GoOn()
 
 
 class Waiter:
-    """A trio task that waits, and by being called what trio calls when it is cancelled: one object for both."""
+    """A trio task that waits, and what trio calls when it is cancelled: one object for both."""
 
     __slots__ = ("task",)
 
