@@ -615,6 +615,7 @@ def test_what_was_not_begun_is_dropped_in_silence() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::actorflow.NondeterminismWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python says so of it, too
 def test_a_handler_that_swallows_everything_can_be_dropped() -> None:
     """``while True: try: await ... except BaseException: pass`` does not keep its thread from going on."""
     spun = 0
