@@ -230,7 +230,7 @@ def drop(task: Task) -> None:
     task.die()
     with suppress(BaseException):  # it swallowed GeneratorExit, or its finally failed: nobody cares
         task.body.close()
-    # A loop that swallows everything has only yielded.  Its last reference goes while the thread is dying, and
+    # A loop that swallows everything has only yielded.  The last reference goes while all is dying, and
     # Python gives it up for good, with a word on stderr; the collector would wake it in anybody's turn.
     task.die()
     task.work = None
