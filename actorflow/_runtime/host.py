@@ -136,7 +136,8 @@ class Host:
         """Have everything written, tables included."""
         self._ending = True
         while self._failure is None and not (self.population.complete and self._in_flight is None):
-            self._stir()
+            if self._to_write():  # the task that commits may be gone, if it was the loop that fell apart
+                self._commit()
             await trio.lowlevel.checkpoint()
             if self._in_flight is not None:
                 self._in_flight.waiting.append(Waiter(current_task()))
