@@ -54,7 +54,14 @@ def table_key(name: str) -> bytes:
 
 def table_names(env: lmdb.Environment) -> list[str]:
     """The tables that are there."""
-    return [key.removeprefix(_TABLE).decode() for key in env.dbs() if key.startswith(_TABLE)]
+    return [key.removeprefix(_TABLE).decode() for key in _names(env) if key.startswith(_TABLE)]
+
+
+def _names(env: lmdb.Environment) -> list[bytes]:
+    # Not env.dbs(): that keeps its transaction, whatever max_spare_txns says.  A forked child that ends normally
+    # would give it up in the memory that both share, and the parent's next read would fail: MDB_BAD_RSLOT.
+    with env.begin() as txn, txn.cursor() as cursor:
+        return list(cursor.iternext(values=False))
 
 
 def grains(size: int) -> int:
@@ -104,7 +111,7 @@ def use(file: Path, map_bytes: int, *, sync: bool) -> lmdb.Environment:
 
 def check_format(env: lmdb.Environment, path: Path) -> None:
     """Raise unless it is a journal that this release reads; nothing is written."""
-    names = env.dbs()
+    names = _names(env)
     found = b""
     if LOG in names and META in names:
         meta = env.open_db(META, create=False)

@@ -130,6 +130,7 @@ _PAGE_HEADER_BYTES = 16
 _LATER_HEADER_BYTES = 24
 """Of LMDB 1.0, which cannot be read by 0.9, nor the other way round."""
 _VERSION = 1
+PAGE_BYTES_LEAST = 1 << 8
 
 
 class Meta(NamedTuple):
@@ -181,10 +182,10 @@ def _meta(page: bytes, file: Path) -> Meta:
                 f"{file} was written by LMDB 1.0, a journal is by LMDB 0.9; nothing in it was touched\n"
                 "hint: it is no journal, or another program has converted it"
             )
-        if page.strip(b"\0"):
+        if page[:PAGE_BYTES_LEAST].strip(b"\0"):
             raise WrongFormat(f"{file} is no file of LMDB; nothing in it was touched")
         raise Damaged(
-            f"{file} begins with {len(page)} zeros where LMDB keeps what it knows of the file\n"
+            f"{file} has nothing but zeros where LMDB keeps what it knows of the file\n"
             "hint: bring it back from a backup"
         )
     if version != _VERSION:
@@ -194,7 +195,7 @@ def _meta(page: bytes, file: Path) -> Meta:
         raise Damaged(f"{file} ends within its first pages\nhint: bring it back from a backup")
     (page_bytes,) = struct.unpack_from("=I", page, at)
     last_page, transaction = _END.unpack_from(page, at + 2 * _TABLE_BYTES)
-    if page_bytes < 1 << 8 or page_bytes > 1 << 15 or page_bytes & (page_bytes - 1):
+    if page_bytes < PAGE_BYTES_LEAST or page_bytes > 1 << 15 or page_bytes & (page_bytes - 1):
         raise Damaged(
             f"{file} says that its pages have {page_bytes} bytes\nhint: bring it back from a backup"
         )

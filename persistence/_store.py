@@ -89,6 +89,7 @@ class Store:
             self._pages[""] = _pages_of(txn, log)
         self.bytes_used = sum(self._pages.values()) * self._page_bytes
         standing.tables = frozenset(tables)
+        standing.writing = False
         self._databases = {name: databases[name] for name in tables}
 
     def close(self) -> None:
@@ -192,6 +193,11 @@ class Store:
                 self._file_bytes = said
 
     # ---- read ----------------------------------------------------------------------------------------
+
+    def last(self) -> int:
+        """The position of the newest frame held, or 0."""
+        with self._gate, self.env.begin(self._log) as txn, txn.cursor() as cursor:
+            return int.from_bytes(cursor.key(), "big") if cursor.last() else 0
 
     def frames(self, after: int, last: int) -> list[tuple[int, bytes]]:
         """Some of the frames behind a position, and none behind another."""

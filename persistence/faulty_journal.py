@@ -70,7 +70,8 @@ class FaultyJournal(MemoryJournal):
         """How many commits were reported as done."""
 
     def __repr__(self) -> str:
-        state = "crashed" if self.crashed else "stopped" if self._stopped else "open or closed"
+        state = "open" if self._is_open else "closed"
+        state = "crashed" if self.crashed else "stopped" if self._stopped else state
         return f"<FaultyJournal seed {self._seed}: {state}, {len(self.history)} commits>"
 
     # ---- the plan ------------------------------------------------------------------------------------

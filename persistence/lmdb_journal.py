@@ -182,8 +182,13 @@ class LmdbJournal:
 
     def frames(self, after: int = 0, /) -> Iterator[tuple[int, bytes]]:
         """Read the log from behind a position, in order: each frame with its position."""
-        self._opened()
-        return self._walk(max(after, 0), self._standing.span[1])
+        try:
+            # Asked of LMDB, and not of the writer: between its commit and its next line a thread could read
+            # a row that tells of a frame, and then not find the frame.
+            last = self._opened().last()
+        except lmdb.Error as error:
+            raise self._reading_failed(error) from error
+        return self._walk(max(after, 0), last)
 
     def _walk(self, after: int, last: int) -> Iterator[tuple[int, bytes]]:
         while after < last:

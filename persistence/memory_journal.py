@@ -98,6 +98,7 @@ class MemoryJournal:
         for table in tables:
             self._kept.setdefault(table, Table())
         self._standing.tables = frozenset(tables)
+        self._standing.writing = False
         self._commits = 0
         self._is_open = True
 

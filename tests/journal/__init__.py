@@ -1,0 +1,1 @@
+"""Does a journal keep what it was given?"""

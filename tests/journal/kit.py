@@ -1,0 +1,89 @@
+"""What the tests of journals share: the kinds there are, children in processes of their own, and what is held.
+
+Knows nothing of pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from persistence import FaultyJournal, Journal, LmdbJournal, MemoryJournal
+from tests.tidy.house import ROOT
+
+TABLES = ("rows", "others")
+PATIENCE = 30
+"""Seconds after which a child is taken to hang."""
+
+
+def lmdb_quick(path: Path, **options: int) -> LmdbJournal:
+    """One that leaves the syncs out, for tests in which no power fails."""
+    return LmdbJournal(path, durability="process", **options)
+
+
+class Kind(NamedTuple):
+    """One way to keep a journal; ``again`` makes what the next process would open."""
+
+    name: str
+    make: Callable[[Path], Journal]
+    again: Callable[[Path, Journal], Journal]
+
+
+KINDS = [
+    Kind("lmdb", LmdbJournal, lambda path, _: LmdbJournal(path)),
+    Kind("memory", lambda _: MemoryJournal(), lambda _, journal: journal),
+    Kind("faulty", lambda _: FaultyJournal(), lambda _, journal: journal),
+]
+
+
+class Held(NamedTuple):
+    """Everything in a journal, to be compared."""
+
+    frames: list[tuple[int, bytes]]
+    tables: dict[str, list[tuple[bytes, bytes]]]
+
+
+def held(journal: Journal, tables: tuple[str, ...] = TABLES) -> Held:
+    """Read it all."""
+    rows = {table: journal.scan(table, b"", None, at_most=1 << 30) for table in tables}
+    return Held(list(journal.frames()), rows)
+
+
+def append(journal: Journal, *frames: bytes) -> int:
+    """Commit these frames together; gives the position of the last."""
+    position = 0
+    with journal.write() as batch:
+        for frame in frames:
+            position = batch.append(frame)
+    return position
+
+
+def child(
+    code: str,
+    *argv: object,
+    env: Mapping[str, str] | None = None,
+    before: tuple[str, ...] = (),
+    preexec: Callable[[], None] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, and do not wait for ever."""
+    command = [*before, sys.executable, "-c", code, *map(str, argv)]
+    return subprocess.run(  # noqa: PLW1509 - these children have one thread
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        preexec_fn=preexec,
+    )
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """What a child printed; it must not have failed."""
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout.strip()
