@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -22,13 +23,16 @@ def module() -> Iterator[ModuleType]:
 
 
 @pytest.mark.parametrize("page", [page for page in pages.pages() if pages.examples(pages.read(page))])
-def test_what_a_page_shows_runs_as_printed(page: str, module: ModuleType) -> None:
-    """The blocks of a page run one after the other, and the tests that they define pass."""
+def test_what_a_page_shows_runs_as_printed(
+    page: str, module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blocks of a page run in order, in an empty folder, and the tests that they define pass."""
+    monkeypatch.chdir(tmp_path)
     for example in pages.examples(pages.read(page)):
         pages.run(example, page, module)
     for name, shown in list(vars(module).items()):
         if name.startswith("test_"):
-            shown()
+            pages.run_test(shown)
 
 
 def test_the_readme_shows_a_test() -> None:
@@ -48,6 +52,18 @@ def test_an_example_that_fails_is_noticed(module: ModuleType) -> None:
         "<docs/a.md, the block at line 4>",
         5,
     )
+
+
+def test_a_console_is_run(module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block with a file's name is that file; what a console prints is compared, what differs shown."""
+    monkeypatch.chdir(tmp_path)
+    text = "```python\n# a.py\nprint('one', 1.5)\n```\n\n"
+    text += "```console\n$ python a.py\none ...\n$ kill -9 $$\nKilled\n```\n"
+    for example in pages.examples(text):
+        pages.run(example, "docs/a.md", module)
+    for code in ("$ python a.py\ntwo\n", "$ python b.py\n...", "$ python a.py\n"):
+        with pytest.raises(AssertionError, match=r"docs/a\.md: \$ python"):
+            pages.run(pages.Example(1, code, console=True), "docs/a.md", module)
 
 
 def test_an_example_is_linted(module: ModuleType) -> None:
