@@ -14,6 +14,7 @@ from actorflow.errors import DecodeError
 
 from .frame import Frame
 from .resident import Resident, Tail
+from .rows import carried, carried_from
 
 if TYPE_CHECKING:
     from .population import Population
@@ -39,6 +40,10 @@ class Checkpoint:
         """By path, what is in the log and not in the tables."""
         self.tabling: dict[bytes, Resident] = {}
         """Those whose rows travel with a frame that is not durable yet."""
+        self.travelling: dict[bytes, Frame] = {}
+        """The same for actors that are not in memory: the frame."""
+        self._carried: dict[bytes, int] = {}
+        """The frame that has, once more, all that the log has of an actor."""
         self._unreadable: dict[bytes, Tail] = {}
         """Records of actors of which the tables cannot even say how many there are."""
         self._leaving: dict[bytes, None] = {}
@@ -59,6 +64,13 @@ class Checkpoint:
     def found_in_log(self, path: bytes, position: int, record: bytes) -> None:
         """A journal that is being opened has this."""
         tail = self.tails.get(path)
+        if not path[0]:
+            at = position
+            position, path = carried_from(path)
+            tail = self.tails.get(path)
+            if self._carried.get(path) != at:
+                self._carried[path] = at
+                tail = None  # the frames where it was before may still be there, and this takes their place
         if tail is None:
             tail = self.tails[path] = Tail(path)
             tail.positions = []
@@ -102,10 +114,14 @@ class Checkpoint:
         self._logged = 0
         self.count += 1
         for path, tail in self._unreadable.items():
-            # The log is cut off behind this checkpoint, so what only the log has goes into it again.
-            for record in tail.records:
-                frame.parts += (path, record)
+            self._carry(path, tail, frame)
+
+    def _carry(self, path: bytes, tail: Tail, frame: Frame) -> None:
+        """Put what only the log has of an actor into it again: it is cut off behind this checkpoint."""
+        if tail.positions is None:
             tail.positions = [frame.position] * len(tail.records)
+        for position, record in zip(tail.positions, tail.records, strict=True):
+            frame.parts += (carried(path, position), record)
 
     # -- slices --------------------------------------------------------------------------------------------
 
@@ -141,21 +157,26 @@ class Checkpoint:
     def _table(self, path: bytes, resident: Resident | None, frame: Frame, *, final: bool) -> int:
         """Add the rows by which the tables know an actor up to this frame; gives their size."""
         shelf = self._population.shelf
-        if resident is not None:
+        if resident is not None and resident.actor.broken is None:
             rows = shelf.rows(resident, frame.position, final=final)
             resident.frame = resident.tabled = frame
             self.tabling[path] = resident
-            if resident.head.due is not None:
-                self._population.wakes.add(resident.head.due, path)
         elif path not in self.tails:
             return 0
         else:
             try:
-                rows = shelf.rows_unread(self.tails[path], frame.position)
+                # What is in memory of a broken actor is not what its records say.
+                head = shelf.head(path) if resident is None else resident.head
+                rows, head = shelf.rows_unread(self.tails[path], head, frame.position)
             except DecodeError:
                 # Nothing can be said of it, not even how much there is: its records stay in the log.
-                self._unreadable[path] = self.tails.pop(path)
+                tail = self._unreadable[path] = self.tails.pop(path)
+                self._carry(path, tail, frame)
                 return 0
+            self.travelling[path] = frame
+            if resident is not None:
+                resident.head, resident.tail = head, None
+                resident.frame = resident.tabled = frame
         self.tails.pop(path, None)
         frame.rows += rows
         return sum(len(row.value) for row in rows if row.value is not None)
@@ -163,6 +184,11 @@ class Checkpoint:
     def committed(self, frame: Frame, forgotten: int) -> None:
         """A frame is durable, and so many frames are gone from the front of the log."""
         for path in [path for path, resident in self.tabling.items() if resident.tabled.done]:
-            del self.tabling[path]
+            due = self.tabling.pop(path).head.due
+            if due is not None:
+                # The table may have been read beyond this row before the row was there.
+                self._population.wakes.add(due, path)
+        for path in [path for path, there in self.travelling.items() if there.done]:
+            del self.travelling[path]
         if frame.forget and forgotten < FORGET_FRAMES and frame.forget == self._forgetting:
             self._forgetting = 0

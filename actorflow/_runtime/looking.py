@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from actorflow._core.facts import Address
+from actorflow._core.phases import BROKEN, PHASES
+from actorflow.errors import DecodeError
 
 from .host import WAKES_AT_ONCE, Host
 from .past import Past, past
+from .resident import VACANT_HEAD
 from .rows import unpack_head
-from .tables import HEADS, STATUSES, behind, path_of, status_key
+from .tables import HEADS, STATUSES, behind, name_of, path_of, status_key
 from .views import Description, Entry, Parked, Summary, describe, entry, parked, summary, summary_of
 
 __all__ = ["description", "history", "listing", "parked_messages", "past_of"]
+
+_log = logging.getLogger("actorflow.runtime")
 
 
 async def description(host: Host, address: Address) -> Description:
@@ -34,7 +40,8 @@ async def history(host: Host, address: Address, at_most: int) -> list[Entry]:
     """The newest entries that are kept, in order."""
     resident = await host.settled(address, "history()")
     shelf, path = host.population.shelf, resident.path
-    records = shelf.records(path, shelf.kept_from(path, resident.head))
+    head = resident.head
+    records = shelf.records(path, shelf.kept_from(path, head), head.records)
     if resident.tail is not None:
         records += resident.tail.records
     unpack = resident.actor.spec.codec.unpack_record
@@ -106,4 +113,11 @@ def _paths(host: Host, name: str, status: str | None, place: bytes, at_most: int
 
 def _kept(host: Host, path: bytes) -> Summary | None:
     data = host.journal.read(HEADS, path)
-    return None if data is None else summary(path, unpack_head(data, f"head of {path!r}"))
+    if data is None:
+        return None
+    try:
+        return summary(path, unpack_head(data, f"head of {name_of(path)}"))
+    except DecodeError as error:
+        # The others are to be seen all the same.
+        _log.error("%s", error)
+        return summary(path, VACANT_HEAD._replace(status=PHASES[BROKEN]))

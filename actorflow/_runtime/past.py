@@ -68,7 +68,7 @@ def past(shelf: Shelf, spec: Spec, address: Address, tail: Tail | None, seq: int
     actor = Actor(spec, address[1], Ids.within(spec.limits.id_window, spec.limits.id_bytes))
     restore(actor, shelf.snapshot_at(path, number) if number else b"")
     if at < seq:
-        records = shelf.records(path, number) + ([] if tail is None else list(tail.records))
+        records = shelf.records(path, number, head.records) + ([] if tail is None else list(tail.records))
         _until(actor, records, seq)
     if actor.seq < seq:
         raise UsageError(f"{name} has had {actor.seq} messages, so none {seq} yet")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -41,7 +41,7 @@ from actorflow._core.facts import (
 from actorflow._core.outstanding import due_next
 from actorflow._core.quiet import quiet, silence
 from actorflow._core.spec import Spec
-from actorflow.errors import FaultError, JournalFull, LimitExceeded, Suspect, UsageError
+from actorflow.errors import DecodeError, FaultError, JournalFull, LimitExceeded, Suspect, UsageError
 from actorflow.limits import Limits
 
 from .checkpoint import Checkpoint
@@ -51,7 +51,7 @@ from .post import Post
 from .resident import Resident, Tail
 from .rows import unpack_frame
 from .shelf import Shelf
-from .tables import LETTERS, SUSPECTS, TABLES, WAKES, address_of, path_of
+from .tables import LETTERS, SUSPECTS, TABLES, WAKES, address_of, name_of, path_of
 from .wakes import Wakes
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ class Population:
         )
         self.residents: OrderedDict[Address, Resident] = OrderedDict()
         self.frame = Frame(1)
+        self.closing = False
+        """It is left as soon as the tables hold everything; what can wait for another opening waits."""
         self.full = False
         """The journal has come to its quota."""
         self.wakes = Wakes(lambda start, stop, at_most: journal.scan(WAKES, start, stop, at_most=at_most))
@@ -119,11 +121,21 @@ class Population:
 
     def open(self) -> None:
         """Read what is there: the log behind the tables, letters, suspects.  Wakes nobody."""
+        self.journal.open(TABLES)
+        try:
+            self._read()
+        except BaseException:
+            self.journal.close()  # or it would stay locked
+            raise
+
+    def _read(self) -> None:
         journal = self.journal
-        journal.open(TABLES)
         self._note_suspect()
         position = 0
-        for position, data in journal.frames():
+        for at, data in journal.frames():
+            if position and at != position + 1:
+                raise DecodeError(f"frame {position + 1} of the log", "it is gone, and later ones are there")
+            position = at
             for path, record in unpack_frame(data, f"frame {position} of the log"):
                 self.checkpoint.found_in_log(path, position, record)
         # The frame with which a checkpoint ends outlives it, so where there ever was one there is a last.
@@ -165,19 +177,23 @@ class Population:
     def _activate(self, address: Address, now: Instant) -> Resident:
         failure = self.broken.get(address)
         if failure is not None:
-            raise failure
+            raise failure.with_traceback(None)
         path = path_of(address)
         times = self._suspects.get(path, 0)
         if times >= SUSPECT_TIMES:
-            raise Suspect(f"{address[0]} {address[1]!r}", times)
+            raise self.set_aside(path, Suspect(name_of(path), times))
         with self._watched(path):
             try:
                 resident = self.shelf.activate(address, self.checkpoint.tails.get(path), DURABLE)
+            except UsageError:
+                raise
             except FaultError as error:
                 # Its own records do not make it whole: the report is kept, and the others go on.
-                self.broken[address] = error
-                _log.error("%s %r is set aside: %s", *address, error)
-                raise
+                raise self.set_aside(path, error) from None
+            except Exception as error:
+                # An upcast of its author's, say; it is no more the others' than a damaged record.
+                what = f"it cannot be made again: {type(error).__name__}: {error}"
+                raise self.set_aside(path, DecodeError(name_of(path), what)) from error
             self.residents[address] = resident
             self.activations += 1
             self._resume(resident, now)
@@ -185,6 +201,13 @@ class Population:
             del self._suspects[path]
             self.frame.rows.append(Row(SUSPECTS, path, None))
         return resident
+
+    def set_aside(self, path: bytes, error: FaultError) -> FaultError:
+        """Let an actor rest that cannot be brought into memory, until somebody readmits it."""
+        with suppress(ValueError):  # where the path is damaged itself, nobody can ask for it
+            self.broken[address_of(path)] = error
+        _log.error("%s is set aside: %s", name_of(path), error)
+        return error
 
     @contextmanager
     def _watched(self, path: bytes) -> Iterator[None]:
@@ -215,22 +238,39 @@ class Population:
         """The actor of a path in memory; none if it cannot be brought there."""
         try:
             return self.resident(address_of(path), now)
-        except (FaultError, UsageError):
+        except (FaultError, UsageError, ValueError) as error:
+            _log.debug("%s", error)
             return None
 
+    def unsettled(self, address: Address) -> Frame | None:
+        """A frame that has to be durable before an actor can be made anew; none if it can be now."""
+        resident = self.residents.get(address)
+        frames = [self.checkpoint.travelling.get(path_of(address))]
+        if resident is not None:
+            frames += [resident.tabled, resident.frame]
+        return next((frame for frame in frames if frame is not None and not frame.done), None)
+
     def readmit(self, address: Address, now: Instant) -> Resident:
-        """Try again with an actor that was set aside."""
+        """Try again with an actor that was set aside, nothing of it being on its way to the journal."""
+        assert self.unsettled(address) is None, "whoever calls has waited"
         path = path_of(address)
         self.broken.pop(address, None)
+        try:
+            self.post.readmit(path)
+        except DecodeError as error:
+            raise self.set_aside(path, error) from None
         if self._suspects.pop(path, 0):
             self.frame.rows.append(Row(SUSPECTS, path, None))
         self.checkpoint.readmit(path)
-        resident = self.residents.get(address)
-        if resident is not None and resident.actor.broken is not None:
+        before = self.residents.get(address)
+        if before is not None and before.actor.broken is not None:
+            silence(before.actor)
             del self.residents[address]
+            self.roomy.append(before)  # whoever waits for room there tries again
         resident = self.resident(address, now)
         resident.fault = None
         self._go_on(resident, now)
+        self.post.open_letters(resident, now)
         self.post.carry(now)
         return resident
 
@@ -253,7 +293,10 @@ class Population:
             return False
         if resident.address in self.held or resident.room or not resident.frame.done:
             return False
-        if resident.tail is not None or (resident.head.tail_bytes and quiet(resident.actor)):
+        actor = resident.actor
+        if resident.tail is not None or (
+            resident.head.tail_bytes and resident.untaken != actor.seq and quiet(actor)
+        ):
             # Into the tables first; once that is durable the hand comes by again.
             self.checkpoint.let_leave(resident.path)
             return False
@@ -315,22 +358,25 @@ class Population:
         return self.wakes.next(now)
 
     def wake(self, now: Instant, at_most: int) -> bool:
-        """Let fire what is due, at most so many actors' worth; says whether that was all."""
-        for _ in range(at_most):
+        """Let fire what is due, at most so many times; says whether that was all."""
+        while at_most > 0:
             path = self.wakes.take(now)
             if path is None:
                 return True
-            self._wake(path, now)
+            at_most -= 1 + self._wake(path, now, at_most)
         return False
 
-    def _wake(self, path: bytes, now: Instant) -> None:
+    def _wake(self, path: bytes, now: Instant, at_most: int) -> int:
         try:
             resident = self.resident(address_of(path), now)
-        except (FaultError, UsageError) as error:
+        except (FaultError, UsageError, ValueError) as error:
             _log.warning("%s", error)
-            return
+            return 0
         resident.alarm = None
-        while (found := due_next(resident.actor)) is not None and found[0] <= now:
+        fired = 0
+        # Bounded, for what fires may well arm what is due at once.
+        while (found := due_next(resident.actor)) is not None and found[0] <= now and fired < at_most:
+            fired += 1
             with self._watched(path):
                 try:
                     turn = self.give(resident, found[1], now)
@@ -342,6 +388,7 @@ class Population:
             self.post.carry(now)
         if found is not None and resident.fault is None:
             self._alarm(resident, found[0])
+        return fired
 
     def hear(self, now: Instant, at_most: int) -> bool:
         """Activate actors that the log left behind, so that they go on; says whether that was all."""
@@ -351,7 +398,7 @@ class Population:
             path = self._unheard.popleft()
             try:
                 self.resident(address_of(path), now)
-            except (FaultError, UsageError) as error:
+            except (FaultError, UsageError, ValueError) as error:
                 _log.warning("%s", error)
         return not self._unheard
 
@@ -404,9 +451,8 @@ class Population:
 
     def _alarm(self, resident: Resident, due: Instant) -> None:
         """See that the actor is looked at in time."""
-        if resident.alarm is None or due < resident.alarm:
+        if (resident.alarm is None or due < resident.alarm) and self.wakes.add(due, resident.path):
             resident.alarm = due
-            self.wakes.add(due, resident.path)
 
     def _go_on(self, resident: Resident, now: Instant) -> None:
         """Let the actor take the turns that it has of itself."""
@@ -435,11 +481,12 @@ class Population:
     @property
     def complete(self) -> bool:
         """Whether the tables hold everything, or will when the frames that were cut are durable."""
-        return self.checkpoint.complete and not (self.frame.parts or self.frame.rows or self.post.waiting)
+        return self.checkpoint.complete and not (self.frame.parts or self.frame.rows)
 
     def cut(self, now: Instant, *, final: bool = False) -> Frame:
         """Close the frame for the writer, with a slice of a checkpoint, and begin the next."""
         frame = self.frame
+        self.closing = final
         self.checkpoint.slice(frame, now, final=final)
         self.frame = Frame(frame.position + 1)
         self.post.next_frame(now)
@@ -450,7 +497,7 @@ class Population:
         frame.done = frame.ended = True
         self.full = room < ROOM_BYTES
         self.checkpoint.committed(frame, forgotten)
-        if len(self.residents) > self.limits.resident_actors:
+        if len(self.residents) > self.limits.resident_actors and not self.closing:
             self.passivate()
 
 

@@ -33,12 +33,12 @@ from actorflow._core.facts import (
     StartChild,
 )
 from actorflow._core.outstanding import Waits
-from actorflow.errors import Deadlock, FaultError, UsageError
+from actorflow.errors import Deadlock, DecodeError, FaultError, UsageError
 
 from .frame import Row
 from .resident import Resident
 from .rows import Letter, pack_letter, unpack_letter
-from .tables import LETTERS, numbered, path_of
+from .tables import LETTERS, NUMBER_BYTES, address_of, behind, name_of, numbered, path_of
 
 if TYPE_CHECKING:
     from .population import Population
@@ -68,6 +68,8 @@ class Post:
         """Paths whose letters are to be delivered with the next frame."""
         self._joined: dict[tuple[Address, int], list[Sender]] = {}
         """Who else waits for the answer to an update, having sent the same once-id."""
+        self._damaged: set[bytes] = set()
+        """Paths with letters that could not be read."""
         self.waits = Waits()
 
     @property
@@ -77,11 +79,30 @@ class Post:
 
     def read(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
         """Take over the letters of a journal; gives the paths of those that they are for."""
-        letters = sorted(unpack_letter(data, f"letter {key!r}") for key, data in rows)
-        for letter in letters:
-            self._letters.setdefault(path_of(letter.target), deque()).append(letter)
-            self._number = letter.number
+        for key, data in rows:
+            path, number = key[:-NUMBER_BYTES], int.from_bytes(key[-NUMBER_BYTES:], "big")
+            self._number = max(self._number, number)
+            try:
+                letter = _letter(path, number, data)
+            except DecodeError as error:
+                # What came after it is not to overtake it, so its addressee waits.
+                self._damaged.add(path)
+                self._population.set_aside(path, error)
+            else:
+                self._letters.setdefault(path, deque()).append(letter)
         return list(self._letters)
+
+    def readmit(self, path: bytes) -> None:
+        """Somebody has mended what could not be read, or taken it away."""
+        if path not in self._damaged:
+            return
+        rows = self._population.journal.scan(LETTERS, path, behind(path), at_most=1 << 30)
+        numbers = [(int.from_bytes(key[-NUMBER_BYTES:], "big"), data) for key, data in rows]
+        found = {number: _letter(path, number, data) for number, data in numbers}
+        found |= {letter.number: letter for letter in self._letters.get(path, ())}
+        if found:
+            self._letters[path] = deque(found[number] for number in sorted(found))
+        self._damaged.discard(path)
 
     # -- what a turn asks for ------------------------------------------------------------------------------
 
@@ -99,7 +120,7 @@ class Post:
             case Closed(parent=(entity, key, *asked)):
                 how = CLOSED_AS.get(effect.status, CANCELLED)
                 body = b"" if how == CANCELLED else effect.body
-                input_ = Input(RESOLVE, how, body, None, tuple(asked))
+                input_ = Input(RESOLVE, how, body, None, (asked[0], asked[1]))
             case _:
                 raise AssertionError(f"{effect} is nobody's")
         self._under_way.append(((entity, key), input_))
@@ -211,7 +232,7 @@ class Post:
         """Give an actor what is kept for it, in order, as far as this frame has room."""
         path = resident.path
         letters = self._letters.get(path)
-        if letters is None:
+        if letters is None or resident.fault is not None or self._population.closing:
             return
         while letters:
             if self._sends >= SENDS_MAX:
@@ -227,6 +248,8 @@ class Post:
     def next_frame(self, now: Instant) -> None:
         """Begin another frame, with the letters that were too much for the last."""
         self._sends = 0
+        if self._population.closing:
+            return  # they are durable, and travel when the journal is opened again
         for _ in range(len(self._due)):
             if self._sends >= SENDS_MAX:
                 return
@@ -237,9 +260,13 @@ class Post:
                 resident = self._population.resident(self._letters[path][0].target, now)
             except (FaultError, UsageError):
                 continue  # it is told of elsewhere; the letters wait until it can be brought into memory
-            if resident.fault is None:
-                self.open_letters(resident, now)
+            self.open_letters(resident, now)
         self.carry(now)
+
+
+def _letter(path: bytes, number: int, data: bytes) -> Letter:
+    letter = unpack_letter(data, f"letter {number} for {name_of(path)}")
+    return letter._replace(number=number, target=address_of(path))
 
 
 def _question(asker: Address, ref: Ref, effect: Ask) -> Input:

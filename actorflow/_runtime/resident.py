@@ -11,7 +11,7 @@ from .rows import Head
 
 __all__ = ["VACANT_HEAD", "Resident", "StoredIds", "Tail"]
 
-VACANT_HEAD = Head(0, 0, 0, "", 0, 0, 0, 0, None, 0, 0, ())
+VACANT_HEAD = Head(0, 0, 0, "", 0, 0, 0, 0, None, awaits=False, ids=0, tail_bytes=0, snapshots=())
 """Of an actor that the tables do not know."""
 
 
@@ -59,6 +59,7 @@ class Resident:
         "room",
         "tabled",
         "tail",
+        "untaken",
         "used",
     )
 
@@ -74,7 +75,9 @@ class Resident:
         self.tabled = frame
         """The frame with which the tables come to ``head``."""
         self.alarm: Instant | None = None
-        """When the runtime means to look at it next."""
+        """When it is looked at next, as far as that is in memory."""
+        self.untaken = -1
+        """The seq at which no snapshot could be taken, although it was quiet: trying again is in vain."""
         self.used = True
         """Since the hand of the clock that looks for idle ones last came by."""
         self.fault: BaseException | None = None

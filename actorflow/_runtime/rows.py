@@ -14,9 +14,13 @@ from actorflow._core.facts import Address, Input, Instant
 from actorflow._core.once import Known
 from actorflow.errors import DecodeError
 
+from .tables import END, NUMBER_BYTES
+
 __all__ = [
     "Head",
     "Letter",
+    "carried",
+    "carried_from",
     "pack_frame",
     "pack_head",
     "pack_known",
@@ -52,7 +56,9 @@ class Head(NamedTuple):
     born: Instant
     updated: Instant
     due: Instant | None
-    """When it has something to do of itself; 0: as soon as the journal is opened."""
+    """When it has something to do of itself."""
+    awaits: bool
+    """Something outside is to be asked again as soon as the journal is opened."""
     ids: int
     """How many once-ids it remembers."""
     tail_bytes: int
@@ -81,6 +87,17 @@ def unpack_frame(data: bytes, where: str) -> list[tuple[bytes, bytes]]:
     if not isinstance(parts, tuple) or len(parts) % 2 or not all(type(part) is bytes for part in parts):
         raise DecodeError(where, "it does not have the form of a frame")
     return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def carried(path: bytes, position: int) -> bytes:
+    """What stands in a frame for the path of an actor whose record was in an earlier one, which is cut."""
+    return END + position.to_bytes(NUMBER_BYTES, "big") + path
+
+
+def carried_from(path: bytes) -> tuple[int, bytes]:
+    """The earlier frame and the path."""
+    at = 1 + NUMBER_BYTES
+    return int.from_bytes(path[1:at], "big"), path[at:]
 
 
 def pack_head(head: Head) -> bytes:

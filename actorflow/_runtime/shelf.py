@@ -13,6 +13,7 @@ from actorflow._codec.records import unseal
 from actorflow._core import phases
 from actorflow._core.actor import Actor
 from actorflow._core.facts import Address, Ask, Instant, Schedule
+from actorflow._core.once import Ids, Known
 from actorflow._core.outstanding import due_next
 from actorflow._core.quiet import quiet
 from actorflow._core.replay import replay
@@ -42,6 +43,7 @@ from .tables import (
     WAKES,
     behind,
     id_key,
+    name_of,
     numbered,
     path_of,
     status_key,
@@ -90,7 +92,11 @@ class Shelf:
     def head(self, path: bytes) -> Head:
         """What the tables say of an actor."""
         data = self._journal.read(HEADS, path)
-        return VACANT_HEAD if data is None else unpack_head(data, f"head of {path!r}")
+        if data is not None:
+            return unpack_head(data, f"head of {name_of(path)}")
+        if any(self._journal.scan(table, path, behind(path), at_most=1) for table in (HISTORY, SNAPSHOTS)):
+            raise DecodeError(f"head of {name_of(path)}", "it is gone, and what belongs to it is there")
+        return VACANT_HEAD
 
     def activate(self, address: Address, tail: Tail | None, frame: Frame) -> Resident:
         """Bring an actor into memory, from its last snapshot and what came after it."""
@@ -103,15 +109,17 @@ class Shelf:
             tail.positions = None
         ids = StoredIds(spec.limits.id_window // MICROSECOND, spec.limits.id_bytes)
         if head.ids:
-            self._read_ids(path, ids)
-        actor = Actor(spec, address[1], ids, self._entropy(NONCE_BYTES))
+            self._read_ids(path, head, ids)
+        # The table has what these records made of the ids, and what time has made of them since.
+        actor = Actor(spec, address[1], Ids(ids.window, ids.bytes_max), self._entropy(NONCE_BYTES))
         actor.strict = self._strict
         number = 0
         if head.snapshots:
             number = head.snapshots[-1][0]
             restore(actor, self.snapshot_at(path, number))
         if head.records > number:
-            replay(actor, self.records(path, number))
+            replay(actor, self.records(path, number, head.records))
+        actor.ids = ids
         ids.touched.clear()
         if tail is not None:
             replay(actor, tail.records)
@@ -130,37 +138,44 @@ class Shelf:
         rows = self._journal.scan(
             SNAPSHOTS, numbered(path, number), numbered(path, number + 1), at_most=1 << 20
         )
-        return unseal(b"".join(piece for _, piece in rows), f"snapshot of {path!r}")
+        return unseal(b"".join(piece for _, piece in rows), f"snapshot of {name_of(path)}")
 
-    def records(self, path: bytes, first: int) -> list[bytes]:
-        """The records that the tables have, from this number on."""
+    def records(self, path: bytes, first: int, stop: int) -> list[bytes]:
+        """The records that the tables have, from this number on and to before another."""
         found: list[bytes] = []
         start = numbered(path, first)
         while True:
             rows = self._journal.scan(HISTORY, start, behind(path), at_most=PAGE_ROWS)
             for key, data in rows:
                 if int.from_bytes(key[len(path) :], "big") != first + len(found):
-                    raise DecodeError(f"history of {path!r}", f"records {first + len(found)} and on are gone")
-                found += unpack_records(data, f"history of {path!r}")
+                    break
+                found += unpack_records(data, f"history of {name_of(path)}")
             if len(rows) < PAGE_ROWS:
-                return found
+                break
             start = rows[-1][0] + b"\0"
+        if first + len(found) != stop:
+            raise DecodeError(f"history of {name_of(path)}", f"records {first + len(found)} and on are gone")
+        return found
 
     def kept_from(self, path: bytes, head: Head) -> int:
         """The number of the first record that is kept."""
         rows = self._journal.scan(HISTORY, path, behind(path), at_most=1)
         return int.from_bytes(rows[0][0][len(path) :], "big") if rows else head.records
 
-    def _read_ids(self, path: bytes, ids: StoredIds) -> None:
+    def _read_ids(self, path: bytes, head: Head, ids: StoredIds) -> None:
+        found: list[tuple[str, Known]] = []
         start = path
         while True:
             rows = self._journal.scan(IDS, start, behind(path), at_most=PAGE_ROWS)
-            known = [unpack_known(data, f"once-id of {path!r}") for _, data in rows]
-            for id_, one in known:
-                ids.remember(id_, one)
+            found += [unpack_known(data, f"once-id of {name_of(path)}") for _, data in rows]
             if len(rows) < PAGE_ROWS:
-                return
+                break
             start = rows[-1][0] + b"\0"
+        if len(found) != head.ids:
+            raise DecodeError(f"once-ids of {name_of(path)}", f"of {head.ids} there are {len(found)}")
+        # Who looks for those to let go of begins with the oldest answer.
+        for id_, known in sorted(found, key=lambda one: (one[1].at, one[1].seq)):
+            ids.remember(id_, known)
 
     # -- out -----------------------------------------------------------------------------------------------
 
@@ -176,7 +191,10 @@ class Shelf:
         tail_bytes = old.tail_bytes + sum(map(len, records))
         snapshots = old.snapshots
         taken = self._snapshot(actor, snapshots, tail_bytes, final=final)
-        if taken is not None:
+        if taken is None:
+            if final and tail_bytes and quiet(actor):
+                resident.untaken = actor.seq
+        else:
             rows += (
                 Row(SNAPSHOTS, numbered(path, number, place), piece)
                 for place, piece in enumerate(pieces(taken))
@@ -198,16 +216,13 @@ class Shelf:
             actor.born,
             actor.now,
             due,
+            _awaits(actor),
             len(actor.ids),
             tail_bytes,
             snapshots,
         )
         rows.append(Row(HEADS, path, pack_head(head)))
-        if due != old.due:
-            if old.due is not None:
-                rows.append(Row(WAKES, wake_key(old.due, path), None))
-            if due is not None:
-                rows.append(Row(WAKES, wake_key(due, path), b""))
+        rows += _wakes(path, old, head)
         if status != old.status:
             if old.status:
                 rows.append(Row(STATUSES, status_key(old.status, path), None))
@@ -216,10 +231,13 @@ class Shelf:
         resident.tail = None
         return rows
 
-    def rows_unread(self, tail: Tail, position: int) -> list[Row]:
-        """The same for an actor that cannot be made whole: its records as they are, for whoever mends it."""
+    def rows_unread(self, tail: Tail, old: Head, position: int) -> tuple[list[Row], Head]:
+        """The same for an actor that cannot be made whole: its records as they are, for whoever mends it.
+
+        Gives the new head, too: the old one, but that the actor is looked at whenever the journal is opened,
+        for nobody knows what it has to do.
+        """
         path = tail.path
-        old = self.head(path)
         if tail.positions is None:
             records = tail.records
         else:
@@ -228,9 +246,11 @@ class Shelf:
         head = old._replace(
             position=position,
             records=old.records + len(records),
+            awaits=True,
             tail_bytes=old.tail_bytes + sum(map(len, records)),
         )
-        return [*_history(path, old.records, records), Row(HEADS, path, pack_head(head))]
+        rows = _history(path, old.records, records)
+        return [*rows, *_wakes(path, old, head), Row(HEADS, path, pack_head(head))], head
 
     def _snapshot(
         self,
@@ -303,9 +323,23 @@ def _history(path: bytes, first: int, records: list[bytes]) -> list[Row]:
     return rows
 
 
+def _wakes(path: bytes, old: Head, new: Head) -> list[Row]:
+    """When to wake an actor: at its time, and if it awaits something as soon as the journal is opened."""
+    before, after = _wake_keys(path, old), _wake_keys(path, new)
+    rows = [Row(WAKES, key, None) for key in before if key not in after]
+    return rows + [Row(WAKES, key, b"") for key in after if key not in before]
+
+
+def _wake_keys(path: bytes, head: Head) -> list[bytes]:
+    keys = [] if head.due is None else [wake_key(head.due, path)]
+    return [*keys, wake_key(0, path)] if head.awaits else keys
+
+
 def _due(actor: Actor) -> Instant | None:
-    """When to wake an actor; 0 if something outside is to be asked again as soon as there is a runtime."""
-    if any(isinstance(pending.effect, Schedule | Ask) for pending in actor.pending.values()):
-        return 0
     found = due_next(actor)
     return None if found is None else found[0]
+
+
+def _awaits(actor: Actor) -> bool:
+    """Whether something outside is to be asked again by whoever opens the journal."""
+    return any(isinstance(pending.effect, Schedule | Ask) for pending in actor.pending.values())

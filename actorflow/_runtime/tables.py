@@ -13,11 +13,13 @@ from typing import Final
 from actorflow._core.facts import Address, Instant
 
 __all__ = [
+    "END",
     "HEADS",
     "HISTORY",
     "IDS",
     "LETTERS",
     "META",
+    "NUMBER_BYTES",
     "SNAPSHOTS",
     "STATUSES",
     "SUSPECTS",
@@ -26,6 +28,7 @@ __all__ = [
     "address_of",
     "behind",
     "id_key",
+    "name_of",
     "numbered",
     "path_of",
     "status_key",
@@ -69,6 +72,15 @@ def address_of(path: bytes) -> Address:
     """The actor of a place."""
     entity, key, _ = path.decode().split("\0", 2)
     return entity, key
+
+
+def name_of(path: bytes) -> str:
+    """The actor of a place, for people; of a place that is damaged its bytes."""
+    try:
+        entity, key = address_of(path)
+    except ValueError:
+        return repr(path)
+    return f"{entity} {key!r}"
 
 
 def behind(path: bytes) -> bytes:

@@ -28,17 +28,19 @@ class Wakes:
         self._scan = scan
         self._heap: list[tuple[Instant, bytes]] = []
         self._known_to = 0
-        """When the table has to be read again at the latest."""
+        """When the table has to be read again at the latest; 0 if it has not been read."""
         self._cursor = b""
         """What sorts before this in the table is in the heap, or has been."""
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, due: Instant, path: bytes) -> None:
-        """Have somebody looked at; what is far off is left to the table."""
-        if wake_key(due, path) < self._cursor:
+    def add(self, due: Instant, path: bytes) -> bool:
+        """Have somebody looked at; says whether it is in memory: what is far off is left to the table."""
+        near = not self._known_to or wake_key(due, path) < self._cursor
+        if near:
             heappush(self._heap, (due, path))
+        return near
 
     @property
     def first(self) -> Instant | None:

@@ -1,0 +1,55 @@
+"""Settings that a proof turns, and that are put back behind it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from actorflow._runtime import checkpoint, post, shelf
+
+__all__ = ["Knobs"]
+
+
+class Knobs:
+    """The constants of the runtime that decide how often something is done, and must not decide what."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._set = monkeypatch.setattr
+
+    def sends(self, most: int) -> None:
+        """So many sends are carried with one frame."""
+        self._set(post, "SENDS_MAX", most)
+
+    def slices(self, actors: int) -> None:
+        """So many actors are put into the tables with one frame."""
+        self._set(checkpoint, "SLICE_ACTORS", actors)
+
+    def forgets(self, frames: int) -> None:
+        """So many frames are cut off with one frame."""
+        self._set(checkpoint, "FORGET_FRAMES", frames)
+
+    def lag(self, microseconds: int) -> None:
+        """So long the tables may lag behind."""
+        self._set(checkpoint, "LAG_US", microseconds)
+
+    def snapshots(self, least_bytes: int) -> None:
+        """So many bytes of records are worth a snapshot."""
+        self._set(shelf, "SNAPSHOT_BYTES_MIN", least_bytes)
+
+
+@pytest.fixture
+def knobs(monkeypatch: pytest.MonkeyPatch) -> Knobs:
+    """What a test may turn."""
+    return Knobs(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _quiet_log() -> Iterator[None]:
+    """Actors that are set aside are told of by the hundred here; nobody wants to read it."""
+    log = logging.getLogger("actorflow.runtime")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    yield
+    log.setLevel(level)
