@@ -319,9 +319,12 @@ def test_readers_see_whole_batches(journal: Journal) -> None:
             if values or len(rows) not in {0, 3} or number < newest:
                 wrong.append((rows, newest))
             newest = number
-            frames = [frame for _, frame in journal.frames()]
-            if len(set(frames)) > 2 or len(frames) % 2:
-                wrong.append(frames)
+            log = list(journal.frames())
+            positions = [position for position, _ in log]
+            if positions != sorted(set(positions)) or (log and log[-1][0] < 2 * newest):
+                wrong.append((positions, newest))
+            if any(frame != b"%d" % ((position + 1) // 2) for position, frame in log):
+                wrong.append(log)
 
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
