@@ -297,7 +297,7 @@ class NotInHandler(UsageError):
 
 @define(slots=False, eq=False, str=False)
 class WriteInReading(UsageError):
-    """A query, validator or condition changed the state; the change was undone."""
+    """Strict mode saw a query or a validator change the state; the change was undone."""
 
     handler: str
     what: str

@@ -25,11 +25,11 @@ class Limits:
     payload_bytes: int = _bound(1 << 20)
     """The arguments of one message, or one answer."""
     state_bytes: int = _bound(16 << 20)
-    """The state in one snapshot."""
+    """The state on which a run may close; while it is larger, the run stays open."""
     mailbox_messages: int = _bound(10_000)
     """Messages admitted and waiting behind an open handler."""
     parked_messages: int = _bound(1_000)
-    """Signals set aside; when they are this many, the next that fails stops the mailbox instead."""
+    """Messages set aside; when they are this many, the next that fails stops the mailbox instead."""
     pending_effects: int = _bound(1_000)
     """Effects that wait to be resolved, over all open handlers."""
     turn_effects: int = _bound(2_000)
@@ -56,7 +56,7 @@ class Limits:
     """How long children that were cancelled may take to end before they are terminated."""
 
     history_messages: int = _bound(10_000)
-    """How many messages of an actor's past are kept; what is older is let go, a snapshot's worth at a time."""
+    """How many messages of an actor's past are kept; older ones go, a snapshot's worth at a time."""
     history_age: timedelta = timedelta(days=30)
     """How long they are kept."""
 

@@ -101,9 +101,7 @@ def _define(
         if one.default is attrs.NOTHING
     )
     functions = [member for member in (_function(value) for value in members.values()) if member is not None]
-    description = "; ".join(
-        [f"{name} v{version}", state.name, *(f"{m.name}{m.arguments.name}" for m in messages)]
-    )
+    description = "; ".join([f"{name} v{version}", state.name, *map(_said, messages)])
     spec = Spec(
         name=name,
         cls=cls,
@@ -125,6 +123,12 @@ def _define(
     for finding in findings:
         warnings.warn_explicit(str(finding), NondeterminismWarning, finding.file, finding.line)
     return cls
+
+
+def _said(message: Message) -> str:
+    """What is declared of a handler and decides what it does."""
+    flags = (message.interleave, message.stops, message.restartable)
+    return f"{message.name}{message.arguments.name} {flags}"
 
 
 # ---- what an entity may be -----------------------------------------------------------------------------
@@ -161,6 +165,8 @@ def _upcasts(members: Mapping[str, Any], version: int, where: str) -> dict[int, 
         raise DefinitionError(where, f"version={version!r}", "versions are counted from 1")
     found: dict[int, Upcast] = {}
     for member in members.values():
+        if isinstance(member, staticmethod):
+            member = cast("staticmethod[..., Any]", member).__func__  # noqa: PLW2901 - whichever of the two is above
         if isinstance(member, Upcast):
             if member.version in found:
                 raise DefinitionError(
@@ -169,7 +175,7 @@ def _upcasts(members: Mapping[str, Any], version: int, where: str) -> dict[int, 
             found[member.version] = member
     missing = [step for step in range(1, version) if step not in found]
     if missing:
-        hint = f"write @upcast({missing[0]}) above a function of its own name that takes the stored fields"
+        hint = f"write @upcast({missing[0]}) and @staticmethod above a function that takes the stored fields"
         raise DefinitionError(where, f"version {version} has no upcast from version {missing[0]}", hint)
     beyond = [step for step in found if step >= version]
     if beyond:
@@ -260,7 +266,7 @@ def _function(member: Any) -> Callable[..., Any] | None:
     if isinstance(member, Upcast):
         return member.function
     if isinstance(member, staticmethod | classmethod):
-        return cast("staticmethod[..., Any]", member).__func__
+        return _function(cast("staticmethod[..., Any]", member).__func__)
     if isinstance(member, property):
         return member.fget
     return member if inspect.isfunction(member) else None

@@ -13,7 +13,7 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 from actorflow._core.ambient import ambient, last_breath, writing
-from actorflow._core.tasks import Future, Scope, cancel_scope, running, spawn
+from actorflow._core.tasks import Future, Scope, cancel_scope, checkpoint, running, spawn
 from actorflow.errors import Cancelled, UsageError
 
 from .calls import Call, claim, inert
@@ -102,7 +102,8 @@ class _Bundle(Future):
     def __init__(self, owner: Task, works: tuple[Awaitable[Any], ...], at_most: int) -> None:
         super().__init__()
         self.owner = owner
-        self.works = works
+        self.works: list[Awaitable[Any] | None] = list(works)
+        """Those that have not begun; the others are not held, so that they go when they are dropped."""
         self.at_most = at_most
         self.inner = Scope(owner.scope)
         self.next = 0
@@ -115,7 +116,9 @@ class _Bundle(Future):
             place = self.next
             self.next += 1
             self.running += 1
-            spawn(actor, self.owner.open, self.inner, self.works[place], partial(self.ended, actor, place))
+            work, self.works[place] = self.works[place], None
+            assert work is not None, "each begins once"
+            spawn(actor, self.owner.open, self.inner, work, partial(self.ended, actor, place))
 
     def ended(self, actor: Actor, place: int, value: Any, error: BaseException | None) -> None:
         self.running -= 1
@@ -198,17 +201,19 @@ class _Together(Generic[T]):
             yield from last_breath()
         actor = writing(self._label)
         claim(actor, self)
-        bundle = self._bundle(running())
+        bundle, self._works = self._bundle(running()), ()
         if bundle.owner.scope.cancelled:
             bundle.close()
             raise Cancelled
-        if self._works:
+        if bundle.works:
             bundle.start_more(actor)
             try:
                 yield from bundle.__await__()
             except GeneratorExit:
                 bundle.close()
                 raise
+        else:
+            yield from checkpoint(bundle.owner)
         return self._result(bundle)
 
     def _bundle(self, owner: Task) -> _Bundle:

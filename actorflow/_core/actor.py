@@ -328,10 +328,12 @@ class Actor:
         limits = self.spec.limits
         if len(self.pending) >= limits.pending_effects:
             raise LimitExceeded(str(self), "too much is pending", "pending_effects", limits.pending_effects)
+        # Messages are refused at half of this, so that what is open has room to come to its end.
+        what, holders = "its run is too long to ask for more", (open_.handler.where,)
         if self.run_records >= 2 * limits.run_records:
-            # Messages are refused at half of this, so that what is open has room to come to its end.
-            what = "its run is too long to ask for more"
-            raise HistoryFull(str(self), what, "run_records", limits.run_records, (open_.handler.where,))
+            raise HistoryFull(str(self), what, "run_records", limits.run_records, holders)
+        if self.run_bytes >= 2 * limits.run_bytes:
+            raise HistoryFull(str(self), what, "run_bytes", limits.run_bytes, holders)
 
     def waiter(self) -> Open:
         """The handler on whose behalf something is awaited."""

@@ -83,7 +83,7 @@ PARKED: Final = 3
 REFUSED: Final = 4
 """An update that had waited failed before it first suspended; undone, its caller was told."""
 STALE: Final = 5
-"""A timer's fire that a later arming or a cancel had overtaken; nothing ran."""
+"""A timer's fire that was overtaken by a later arming or a cancel, or a retry of what is parked no more."""
 
 OUTCOMES: Final = {
     ADMITTED: "admitted",

@@ -45,8 +45,12 @@ def can_continue(actor: Actor) -> bool:
     if any(isinstance(task.waiting, Resting) for task in actor.tasks):
         return not main.pending
     # A restartable main that waits for time or for a condition loses nothing; one that waits for an
-    # activity would ask for it twice.
-    return main.handler.restartable and all(p.effect.kind == SLEEP for p in main.pending.values())
+    # activity would ask for it twice, and one whose children live would start them twice.
+    return (
+        main.handler.restartable
+        and all(pending.effect.kind == SLEEP for pending in main.pending.values())
+        and not any(child.pending and child.pending.open is main for child in actor.children.values())
+    )
 
 
 def due_to_continue(actor: Actor) -> bool:

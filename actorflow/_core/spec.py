@@ -84,7 +84,7 @@ class Spec:
     """Whether any handler may come between."""
 
     fingerprint: bytes = field(init=False)
-    """Of the code and the limits: they shape what handlers are given and refused, so others are other code."""
+    """Of the code and the limits: they shape what handlers are given, so others are other code."""
 
     def __attrs_post_init__(self) -> None:
         """Put the fingerprint together."""

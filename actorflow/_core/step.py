@@ -243,7 +243,7 @@ def _sent(actor: Actor, input_: Input, now: Instant, verdict: str) -> Turn:
 def _is_whole(actor: Actor) -> None:
     if actor.phase == phases.BROKEN:
         assert actor.broken is not None, "a broken actor says why"
-        raise actor.broken
+        raise actor.broken.with_traceback(None)  # or it would grow with everybody who is told
 
 
 def _may_begin(actor: Actor) -> None:
@@ -334,7 +334,7 @@ def _has_room(actor: Actor) -> None:
     else:
         return
     if actor.unstorable is not None:
-        raise actor.unstorable
+        raise actor.unstorable.with_traceback(None)
     holders = tuple(open_.handler.where for open_ in actor.open.values())
     raise HistoryFull(str(actor), "its run is too long to take another message", limit, allowed, holders)
 
@@ -501,7 +501,8 @@ def _set_aside(
     actor: Actor, seq: int, input_: Input, outcome: int, failure: bytes, now: Instant, *, waited: bool
 ) -> Turn:
     """Record that a message left no other trace than this."""
-    stops = outcome == PARKED and holds_mailbox(actor, input_)
+    # Where the life is over there is no mailbox to hold, and the next life has not seen what failed.
+    stops = outcome == PARKED and actor.phase != phases.CLOSED and holds_mailbox(actor, input_)
     extra: dict[str, Any] = {ERROR: failure, STOPPED: True} if stops else {ERROR: failure}
     try:
         if waited:

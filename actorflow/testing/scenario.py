@@ -372,6 +372,7 @@ class Scenario(Generic[E]):
             self._give_ids(fresh)
         replay(fresh, self._records[count:])
         self._actor = fresh
+        self._advance()
 
     def snapshot(self) -> bool:
         """Take a snapshot to come back from; says whether the actor is quiet, for there is none otherwise."""
@@ -390,10 +391,14 @@ class Scenario(Generic[E]):
         self.effects = []
         turn = core.step(self._actor, input_, self._now)
         self._take(turn)
-        while (more := core.advance(self._actor, self._now)) is not None:
-            self._take(more)
+        self._advance()
         self._check()
         return turn
+
+    def _advance(self) -> None:
+        """Let the actor take the turns that it has of itself, as every host does before another input."""
+        while (more := core.advance(self._actor, self._now)) is not None:
+            self._take(more)
 
     def _take(self, turn: core.Turn) -> None:
         if turn.record is not None:
