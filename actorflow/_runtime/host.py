@@ -28,6 +28,7 @@ from actorflow._core.spec import Spec
 from actorflow.errors import LimitExceeded, NotAccepted, Unknown, UnknownEntity, UsageError
 from actorflow.limits import Limits
 
+from . import collector
 from .frame import Frame
 from .population import Population
 from .resident import Resident
@@ -101,7 +102,12 @@ class Host:
             raise UsageError(
                 "a runtime is opened once\n  hint: make another Runtime, with another journal object"
             )
-        await trio.to_thread.run_sync(self.population.open)
+        try:
+            await trio.to_thread.run_sync(self.population.open)
+        except BaseException:
+            self.journal.close()
+            raise
+        collector.calm()
         token = trio.lowlevel.current_trio_token()
 
         def tell(written: Written) -> None:
@@ -131,6 +137,7 @@ class Host:
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(self._writer.stop)
                     await trio.to_thread.run_sync(self.journal.close)
+                collector.stir()
 
     async def _finish(self) -> None:
         """Have everything written, tables included."""
