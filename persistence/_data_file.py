@@ -58,8 +58,9 @@ def table_names(env: lmdb.Environment) -> list[str]:
 
 
 def _names(env: lmdb.Environment) -> list[bytes]:
-    # Not env.dbs(): that keeps its transaction, whatever max_spare_txns says.  A forked child that ends normally
-    # would give it up in the memory that both share, and the parent's next read would fail: MDB_BAD_RSLOT.
+    # Not env.dbs(): that keeps its transaction, whatever max_spare_txns says.  A forked child that ends
+    # normally would give it up in the memory that both share, and the parent's next read would fail:
+    # MDB_BAD_RSLOT.
     with env.begin() as txn, txn.cursor() as cursor:
         return list(cursor.iternext(values=False))
 

@@ -1,4 +1,4 @@
-"""What the tests of journals share: the kinds there are, children in processes of their own, and what is held.
+"""What the tests of journals share: the kinds there are, processes of their own, and what is held.
 
 Knows nothing of pytest.
 """
@@ -71,7 +71,7 @@ def child(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program in a process of its own, and do not wait for ever."""
     command = [*before, sys.executable, "-c", code, *map(str, argv)]
-    return subprocess.run(  # noqa: PLW1509 - these children have one thread
+    return subprocess.run(
         command,
         cwd=ROOT,
         env={**os.environ, **(env or {})},

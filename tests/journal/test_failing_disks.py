@@ -88,7 +88,7 @@ def test_a_failing_disk_stops_the_journal(path: Path, tmp_path: Path, fault: str
 
 @needs_strace
 def test_disks_do_fail_in_these_tests(path: Path, tmp_path: Path) -> None:
-    """The control: without a fault all six commits are acknowledged, and the faults above stop some of them."""
+    """The control: without a fault all six commits are acknowledged, and a fault stops some of them."""
     assert _inject(path, tmp_path / "calls", "fdatasync:error=EIO:when=1000") == (6, [])
     shutil.rmtree(path)
     acknowledged, after = _inject(path, tmp_path / "calls", "fdatasync:error=EIO:when=6+")
@@ -121,7 +121,7 @@ print(acknowledged, after)
 
 
 def test_a_full_disk_stops_the_journal(path: Path) -> None:
-    """Where a file may not grow any more the commit is Stopped, nothing acknowledged is lost, and space mends it."""
+    """Where a file may not grow any more a commit is Stopped, and nothing acknowledged is lost."""
     acknowledged, _, after = told(child(FULL_DISK, path)).partition(" ")
     assert int(acknowledged) > 20
     assert "whether it is on the disk is not known" in after
@@ -153,7 +153,7 @@ while True:
 
 @pytest.mark.parametrize("durability", ["power", "process"])
 def test_what_was_acknowledged_survives_kill_9(path: Path, seed: int, effort: int, durability: str) -> None:
-    """Killed again and again at any moment, a writing process leaves every acknowledged frame, and whole batches."""
+    """Killed again and again at any moment, a writer leaves every acknowledged frame, and whole batches."""
     chance = random.Random(seed)
     begun = 0
     for _ in range(10 * effort):

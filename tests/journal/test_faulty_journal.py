@@ -47,7 +47,7 @@ def _run(journal: FaultyJournal, commits: int = 30) -> list[str]:
 
 
 def test_one_seed_is_one_story(seed: int) -> None:
-    """With the same seed the same faults happen at the same commits with the same outcomes; all kinds do happen."""
+    """The same seed gives the same faults at the same commits with the same outcomes; all kinds happen."""
 
     def story(seed: int) -> list[str]:
         return _run(FaultyJournal(seed, crash=0.1, fail=0.1, full=0.1), 300)
@@ -65,12 +65,12 @@ def test_without_faults_it_is_the_reference() -> None:
 
 @pytest.mark.parametrize(("kept", "survives"), [(False, [1]), (True, [2]), (None, [1, 2])])
 def test_a_crash_in_a_commit(kept: bool | None, survives: list[int]) -> None:
-    """A crash is before the commit is on the disk, after it, or within: then both are possible; half of it never is."""
+    """A crash comes before the commit is on the disk, or after, or within: then either, never half."""
     journal = FaultyJournal()
     journal.crash_at(2, kept=kept)
     journal.open(TABLES)
     append(journal, b"a")
-    with pytest.raises(Crashed), journal.write() as batch:
+    with pytest.raises(Crashed), journal.write() as batch:  # noqa: PT012 - leaving it is tested
         batch.append(b"b")
         batch.put("rows", b"k", b"v")
     assert list(journal.survives) == survives
@@ -111,9 +111,7 @@ def test_a_commit_that_fails_once(kept: bool | None) -> None:
         append(journal, b"a")
         with pytest.raises(Stopped, match="whether commit 2 is on it is not known"):
             append(journal, b"b")
-        with pytest.raises(
-            Stopped, match="hint: close the journal, open it again|hint: close it, open it again"
-        ):
+        with pytest.raises(Stopped, match="hint: close it, open it again"):
             journal.write()
         assert _frames(journal) == [b"a"]
         journal.close()
@@ -124,7 +122,7 @@ def test_a_commit_that_fails_once(kept: bool | None) -> None:
 
 
 def test_a_disk_that_fails_for_ever() -> None:
-    """Some disks do not come back: every commit after the first that failed does so too, also after a restart."""
+    """Some disks do not come back: every commit after the first that failed fails, also after a restart."""
     journal = FaultyJournal()
     journal.fail_at(2, kept=False, for_ever=True)
     journal.open(TABLES)
@@ -141,7 +139,7 @@ def test_a_disk_that_fails_for_ever() -> None:
 
 
 def test_a_full_disk_is_known_to_hold_nothing() -> None:
-    """Full leaves nothing behind and stops nothing; while ``full`` is set there is no room, and the reserve takes."""
+    """Full leaves nothing and stops nothing; while ``full`` is set there is no room, only the reserve."""
     journal = FaultyJournal()
     journal.full_at(1)
     journal.open(TABLES)
@@ -220,13 +218,10 @@ def _losses(seed: int, *, fsync: bool) -> int:
     for _ in range(chance.randrange(1, 20)):
         acknowledged = append(journal, b"x")
     after = _opened(journal.reopened())
-    assert list(after.frames()) == list(
-        journal.as_of(after.statistics().frames).open(TABLES) or after.frames()
-    )
     return acknowledged - after.statistics().frames
 
 
 def test_a_journal_that_lies_is_caught(seed: int) -> None:
-    """The control: acknowledged without being durable, frames are lost, and the oracle counts them; else it counts none."""
+    """The control: what is acknowledged and not durable gets lost, and the oracle counts it."""
     assert sum(_losses(seed + number, fsync=True) for number in range(50)) == 0
     assert sum(_losses(seed + number, fsync=False) > 0 for number in range(50)) > 25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,13 +47,13 @@ journal.close()
 
 
 def test_the_map_grows_under_readers(path: Path) -> None:
-    """Threads that read while the map doubles, from 1 MB to 64, always find what was committed, and nobody dies."""
+    """Threads that read while the map doubles, from 1 MB to 64, find what was committed, and nobody dies."""
     assert told(child(GROW, path)) == "[] 64 400"
     assert LmdbJournal(path).check() == []
 
 
 def test_a_batch_larger_than_the_map_is_written_whole(path: Path) -> None:
-    """A batch that needs the map doubled several times is written once, in one commit, with the positions it gave."""
+    """A batch that needs the map doubled several times is written once, with the positions that it gave."""
     journal = lmdb_quick(path, map_bytes=1 << 20)
     journal.open(TABLES)
     append(journal, b"a", b"b")
@@ -94,14 +95,14 @@ def _fill(journal: Journal) -> int:
             with journal.write() as batch:
                 batch.append(b"x" * 50_000)
                 batch.put("rows", b"%d" % taken, b"x" * 50_000)
-        except Full as full:
-            assert "hint: forget frames and delete rows" in str(full)
-            assert held(journal) == before
+        except Full:
+            if held(journal) != before:
+                pytest.fail("it says that it was full, and wrote something")
             return taken
     pytest.fail("it is never full")
 
 
-SMALL = {
+SMALL: dict[str, Callable[[Path], Journal]] = {
     "lmdb": lambda path: lmdb_quick(path, map_bytes=1 << 20, quota_bytes=4 << 20),
     "memory": lambda _: MemoryJournal(quota_bytes=4 << 20),
     "faulty": lambda _: FaultyJournal(quota_bytes=4 << 20),
@@ -110,18 +111,18 @@ SMALL = {
 
 @pytest.mark.parametrize("name", SMALL)
 def test_behind_the_quota_is_a_reserve(path: Path, name: str) -> None:
-    """At the quota there is no room, but writing goes on; at the end of the reserve it is Full, and then deletes work.
+    """At the quota there is no room, but writing goes on; at the end of the reserve it is Full.
 
-    Everything that was refused left no trace, everything before it is there, and the room comes back.
+    What was refused left no trace, everything before it is there, deletes work, and the room comes back.
     """
-    journal: Journal = SMALL[name](path)
+    journal = SMALL[name](path)
     journal.open(TABLES)
     whole = journal.room()
     frames = _fill(journal)
     assert journal.room() == 0
     assert 100_000 * frames > 8 << 20, "the reserve is at least 8 MB"
     assert 100_000 * frames < 13 << 20
-    with pytest.raises(Full):
+    with pytest.raises(Full, match="hint: forget frames and delete rows"):
         append(journal, b"x" * 1_000_000)
 
     for _ in range(frames):
@@ -185,7 +186,7 @@ print(acknowledged > 100, journal.statistics().frames - acknowledged)
 
 
 def test_a_map_that_cannot_grow_stops_the_journal(path: Path) -> None:
-    """Where no address space is left to grow into, the journal stops; nobody reads from a map that is gone."""
+    """Where no address space is left to grow into, it stops; nobody reads from a map that is gone."""
     assert told(child(NARROW, path)).split("\n") == ["stopped", "Stopped", "NotOpen", "NotOpen", "True 0"]
 
 
@@ -249,5 +250,5 @@ journal.close()
 
 
 def test_reading_never_waits_for_the_writer(path: Path) -> None:
-    """While a commit is under way nothing but another commit waits: a table opened then would hang the process."""
+    """While a commit is under way only another commit waits: a table opened then would hang the process."""
     assert told(child(WAITS, path)).split("\n") == ["[(1, b'a')] b'v' [(b'k', b'v')]", "True 1 b''"]

@@ -1,4 +1,4 @@
-"""What does opening refuse, and what does it mend?  Owners, formats, and what a crash leaves in a directory."""
+"""What does opening refuse, and what does it mend?  Owners, formats, and what a crash leaves behind."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _closed_with(path: Path, *frames: bytes) -> None:
 
 
 def test_a_second_process_is_refused_by_name(path: Path) -> None:
-    """While a process has it open, another is told which one, on which host and since when; then it may open it."""
+    """While a process has it open, another is told which, on which host and since when; then it may too."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path)],
         cwd=ROOT,
@@ -86,7 +86,7 @@ def test_a_second_process_is_refused_by_name(path: Path) -> None:
 
 
 def test_the_same_process_is_refused_too(path: Path, tmp_path: Path) -> None:
-    """A second journal in the same process, also by another name of the directory, is told that it is here."""
+    """A second one in the same process, also by another name of the directory, is told that it is here."""
     journal = LmdbJournal(path)
     journal.open(TABLES)
     (tmp_path / "alias").symlink_to(path)
@@ -156,7 +156,7 @@ print(journal.check())
 
 
 def test_a_forked_child_is_refused_and_the_parent_unharmed(path: Path) -> None:
-    """After a fork the child gets NotOpen for whatever it tries, and the parent goes on, also with its open block."""
+    """A forked child gets NotOpen for whatever it tries, and the parent goes on, also with its open block."""
     assert told(child(FORK, path)) == "[b'a', b'b', b'c'] b''\n[]"
 
 
@@ -242,7 +242,11 @@ OTHERS: list[tuple[str, Callable[[Path], object], str]] = [
         lambda path: (path / "app.py").touch(),
         "is no journal: it holds app.py, and no",
     ),
-    ("many files", lambda path: [(path / str(n)).touch() for n in range(9)], "0, 1, 2, 3, 4 and 4 more"),
+    (
+        "many files",
+        lambda path: [(path / str(n)).write_bytes(b"") for n in range(9)],
+        "0, 1, 2, 3, 4 and 4 more",
+    ),
     ("a plain LMDB directory", lambda path: lmdb.open(str(path), lib_version=0).close(), "it holds data.mdb"),
     ("another engine", _foreign_engine, "was written by LMDB 1.0"),
     ("no table of ours", _foreign_lmdb, "a file of LMDB that is no journal"),
@@ -257,7 +261,7 @@ OTHERS: list[tuple[str, Callable[[Path], object], str]] = [
     ("make", "says"), [other[1:] for other in OTHERS], ids=[other[0] for other in OTHERS]
 )
 def test_what_is_no_journal_is_not_touched(path: Path, make: Callable[[Path], object], says: str) -> None:
-    """A directory that is something else, or of a later release, is refused with its reason, byte for byte as it was."""
+    """What is something else, or of a later release, is refused with its reason, byte for byte as it was."""
     path.mkdir()
     make(path)
     before = _image(path)
@@ -366,7 +370,7 @@ os._exit(0)
 
 
 def test_a_process_that_dies_while_making_it_leaves_no_ruin(path: Path) -> None:
-    """Ended at every call that touches the directory, creation is completed or begun anew by the next process."""
+    """Ended at any call that touches the directory, creation is completed or begun anew by the next."""
     calls = int(told(child(KILLED, path, 0)))
     assert calls >= 5
     for call in range(1, calls + 1):
@@ -413,7 +417,7 @@ def test_a_truncated_file_is_found_before_it_is_mapped(path: Path) -> None:
 
 
 def test_a_file_that_is_short_and_whole_opens(path: Path) -> None:
-    """A page taken and given up in one transaction is never written; a file that ends before it has lost nothing."""
+    """A page taken and given up in one transaction is never written; a file that lacks it is whole."""
     journal = lmdb_quick(path)
     journal.open(TABLES)
     append(journal, b"kept")
@@ -438,7 +442,7 @@ def test_a_file_that_is_short_and_whole_opens(path: Path) -> None:
 
 @pytest.mark.parametrize("page", [0, 1])
 def test_a_lost_meta_page_is_damage(path: Path, page: int) -> None:
-    """One of the two first pages zeroed, or torn in its middle, is Damaged or opens an earlier commit, never a crash."""
+    """One of the first two pages zeroed is Damaged; with junk in its middle it never ends the process."""
     _closed_with(path, b"a")
     whole = (path / DATA).read_bytes()
     (path / DATA).write_bytes(whole[: page * 4096] + b"\0" * 4096 + whole[(page + 1) * 4096 :])

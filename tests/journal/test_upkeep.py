@@ -55,7 +55,7 @@ print(len(LmdbJournal(sys.argv[1]).check()))
 
 
 def test_a_check_survives_what_it_finds(path: Path, seed: int, effort: int) -> None:
-    """Pages overwritten, zeroed and swapped are found without a signal, where LMDB itself might die of them."""
+    """Pages overwritten, zeroed and swapped are found without a signal, where LMDB might die of them."""
     _with_something(path).close()
     whole = (path / DATA).read_bytes()
     chance = random.Random(seed)
@@ -85,7 +85,7 @@ def test_a_check_survives_what_it_finds(path: Path, seed: int, effort: int) -> N
 
 
 def test_a_backup_is_a_journal(path: Path, tmp_path: Path) -> None:
-    """A copy made of an open journal opens beside it, sound and compact, and goes on counting where it stood."""
+    """A copy of an open journal opens beside it, sound and compact, and goes on counting where it stood."""
     journal = _with_something(path)
     journal.note(b"not copied")
     with journal.write() as batch:
@@ -108,7 +108,7 @@ def test_a_backup_is_a_journal(path: Path, tmp_path: Path) -> None:
 
 
 def test_a_backup_under_load_is_a_moment(path: Path, tmp_path: Path) -> None:
-    """Copies made while another thread commits hold some moment: every commit until then, whole, and none after."""
+    """A copy made while another thread commits is of one moment: all commits until then, and no other."""
     journal = lmdb_quick(path, map_bytes=1 << 20)
     journal.open(TABLES)
     over = threading.Event()
