@@ -474,7 +474,8 @@ class Host:
     async def _hear(self) -> None:
         """Take up what actors were about when the journal was left, service going on meanwhile."""
         while self._failure is None and not self._shut:
-            if self.population.hear(self.clock(), WAKES_AT_ONCE):
+            # One at a time: each may have a long tail to replay, and callers wait behind it.
+            if self.population.hear(self.clock(), 1):
                 return
             self._stir()
             await trio.lowlevel.checkpoint()
