@@ -229,9 +229,10 @@ class Population:
         found = due_next(actor)
         if found is not None:
             self._alarm(resident, found[0])
-        self.post.ask_again(resident)
+        before = tuple(actor.pending)
         self._go_on(resident, now)
         self.post.open_letters(resident, now)
+        self.post.ask_again(resident, before)
         self.post.carry(now)
 
     def found(self, path: bytes, now: Instant) -> Resident | None:
@@ -385,6 +386,8 @@ class Population:
                     break
             if turn.record is None:
                 break
+            if found[1].kind == facts.RESOLVE and found[1].ref is not None:
+                self.post.resolved(resident.address, found[1].ref)
             self.post.carry(now)
         if found is not None and resident.fault is None:
             self._alarm(resident, found[0])
@@ -439,9 +442,10 @@ class Population:
             case Send() | StartChild() | CloseChild():
                 self.post.take(address, ref, effect)
             case Withdraw():
-                self.post.waits.answered(address, (effect.seq, effect.position))
+                self.post.resolved(address, (effect.seq, effect.position))
             case Closed():
                 frame.closed.append(Over(address, effect.status, effect.body))
+                self.post.over(address)
                 if effect.parent is not None:
                     self.post.take(address, ref, effect)
             case Disarm():

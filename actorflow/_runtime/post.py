@@ -68,14 +68,18 @@ class Post:
         """Paths whose letters are to be delivered with the next frame."""
         self._joined: dict[tuple[Address, int], list[Sender]] = {}
         """Who else waits for the answer to an update, having sent the same once-id."""
+        self._asked: dict[Address, dict[Ref, None]] = {}
+        """What actors await of others, and have asked since the journal was opened."""
+        self._again: deque[tuple[Address, Ref]] = deque()
+        """Questions of before that, to be repeated."""
         self._damaged: set[bytes] = set()
         """Paths with letters that could not be read."""
         self.waits = Waits()
 
     @property
     def waiting(self) -> bool:
-        """Whether there are letters for the next frame."""
-        return bool(self._due)
+        """Whether there are letters, or questions, for the next frame."""
+        return bool(self._due or self._again)
 
     def read(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
         """Take over the letters of a journal; gives the paths of those that they are for."""
@@ -113,6 +117,7 @@ class Post:
                 input_ = Input(facts.SIGNAL, name, body, id_, None, (*address, *ref))
             case Ask(entity=entity, key=key):
                 input_ = _question(address, ref, effect)
+                self._asked.setdefault(address, {})[ref] = None
             case StartChild(entity=entity, key=key, body=body):
                 input_ = Input(facts.START, "", body, None, None, (*address, *ref), ("fail", "new"))
             case CloseChild(entity=entity, key=key, how=how):
@@ -125,17 +130,54 @@ class Post:
                 raise AssertionError(f"{effect} is nobody's")
         self._under_way.append(((entity, key), input_))
 
-    def ask_again(self, resident: Resident) -> None:
-        """Take up what an actor had asked before it was brought into memory."""
-        actor = resident.actor
-        for ref, pending in actor.pending.items():
-            effect = pending.effect
-            if isinstance(effect, Ask):
+    def ask_again(self, resident: Resident, refs: Iterable[Ref]) -> None:
+        """Take up what an actor had asked when the journal was left, as these refs."""
+        actor, asked = resident.actor, self._asked.get(resident.address, {})
+        for ref in refs:
+            pending = actor.pending.get(ref)
+            effect = None if pending is None else pending.effect
+            if pending is None or not isinstance(effect, Ask) or ref in asked:
+                continue
+            if not self._is_written(resident, ref, effect):
+                self._asked.setdefault(resident.address, {})[ref] = None
                 if pending.open is actor.holder:
                     self.waits.asked(resident.address, ref, (effect.entity, effect.key))
                 if effect.id is not None:
                     # The first message with this id may have been another's, whose answer tells us nothing.
-                    self.take(resident.address, ref, effect)
+                    self._again.append((resident.address, ref))
+
+    def _is_written(self, resident: Resident, ref: Ref, effect: Ask) -> bool:
+        """Whether a question, or its answer, is still a letter: it has not been asked, or need not be."""
+        sender = (*resident.address, *ref)
+        questions = self._letters.get(path_of((effect.entity, effect.key)), ())
+        answers = self._letters.get(resident.path, ())
+        return any(letter.input.sender == sender for letter in questions) or any(
+            letter.input.kind == RESOLVE and letter.input.ref == ref for letter in answers
+        )
+
+    def _repeat(self, asker: Address, ref: Ref, now: Instant) -> None:
+        """Ask again, unless it has been answered since; this becomes no letter, for it was sent before."""
+        try:
+            pending = self._population.resident(asker, now).actor.pending.get(ref)
+            if pending is not None and isinstance(effect := pending.effect, Ask):
+                target = self._population.resident((effect.entity, effect.key), now)
+                self._hand_over(target, _question(asker, ref, effect), now)
+        except (FaultError, UsageError):
+            pass  # whoever cannot be asked now is not asked again: the wait has its time-out
+
+    def resolved(self, address: Address, ref: Ref) -> None:
+        """What an actor asked as this ref it awaits no more."""
+        self.waits.answered(address, ref)
+        asked = self._asked.get(address)
+        if asked is not None:
+            asked.pop(ref, None)
+            if not asked:
+                del self._asked[address]
+
+    def over(self, address: Address) -> None:
+        """A life has ended, and awaits nothing."""
+        for ref in self._asked.pop(address, ()):
+            self.waits.answered(address, ref)
 
     def ended(self, address: Address, effect: Ended) -> None:
         """Bring an update's answer to the actors that await it."""
@@ -158,12 +200,16 @@ class Post:
 
     def carry(self, now: Instant) -> None:
         """Bring everything where it goes, and what follows from that, until nothing is under way."""
-        under_way = self._under_way
-        if not under_way or self._carrying:
+        under_way, again = self._under_way, self._again
+        if not (under_way or again) or self._carrying:
             return  # in the second case it is being done, further up
         self._carrying = True
         try:
-            while under_way:
+            while under_way or (again and self._sends < SENDS_MAX):
+                if not under_way:
+                    self._sends += 1
+                    self._repeat(*again.popleft(), now)  # answers that were under way have come by now
+                    continue
                 target, input_ = under_way.popleft()
                 path = path_of(target)
                 self._sends += 1
@@ -183,6 +229,8 @@ class Post:
     def _hand_over(self, resident: Resident, input_: Input, now: Instant) -> bool:
         """Give an actor what another sent; says whether it has taken it, in one way or another."""
         sender = input_.sender
+        if input_.kind == RESOLVE and input_.ref is not None:
+            self.resolved(resident.address, input_.ref)
         if input_.kind == facts.UPDATE:
             assert sender is not None, "somebody asks"
             circle = self._circle(sender[:2], sender[2:], resident.address)
