@@ -116,8 +116,8 @@ class Bridge:
     def send_over(self, crossings: Sequence[Crossing]) -> None:
         """Have these taken, after those that are on their way already."""
         self._incoming.extend(crossings)
-        # In this order, and cleared before the line is emptied: who sees it set is taken.  Who is interrupted in
-        # between gives up, and that rings always.
+        # In this order, and cleared before the line is emptied: who sees it set is taken.  Who is interrupted
+        # in between gives up, and that rings always.
         if not self._rung:
             self._rung = True
             self._ring(self._take_all)
@@ -140,6 +140,7 @@ class Bridge:
         try:
             self._token.run_sync_soon(work, *args, idempotent=True)
         except trio.RunFinishedError:
+            self._rung = False
             self._bring_back(self._untaken("the runtime is closed"))
 
     # -- on the far side: the host's thread ----------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
@@ -105,9 +104,9 @@ class ActorHandle(Generic[E]):
         await self._door.send(self._address, input_, "start()")
 
     @overload
-    def result(self, type_: type[R]) -> Awaitable[R]: ...
+    async def result(self, type_: type[R]) -> R: ...
     @overload
-    def result(self, type_: None = None) -> Awaitable[Any]: ...
+    async def result(self, type_: None = None) -> Any: ...
     async def result(self, type_: Any = None) -> Any:
         """Wait until the life ends; gives what it completed with, or raises how else it ended."""
         form = None if type_ is None else schema(type_, f"the result of {self._address[0]}")

@@ -1,0 +1,1 @@
+"""Do callers in asyncio and in threads get what callers in trio get?"""
