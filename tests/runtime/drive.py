@@ -89,6 +89,8 @@ class Drive:
         """A frame is cut after so many messages; 0: only when it is asked for."""
         self.final = final
         """Every frame is cut as if it were time to close: always a checkpoint, always snapshots."""
+        self.sent: list[Ticket] = []
+        """All that was sent, by those who died before as well."""
         self.tickets: list[Ticket] = []
         """Those whose senders wait."""
         self.scheduled: list[Any] = []
@@ -108,6 +110,7 @@ class Drive:
 
     def deliver(self, address: Address, input_: Input) -> Ticket:
         ticket = Ticket(address, input_)
+        self.sent.append(ticket)
         try:
             resident = self.population.resident(address, self.now)
             turn = self.population.deliver(resident, input_, self.now)
@@ -223,7 +226,9 @@ class Drive:
             "every": self.every,
             "final": self.final,
         }
-        return Drive(holding(history), **(given | more))
+        after = Drive(holding(history), **(given | more))
+        after.sent = [ticket.by(len(history)) for ticket in self.sent]
+        return after
 
     def reopen(self, **more: Any) -> Drive:
         """Close, and open again."""

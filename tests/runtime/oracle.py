@@ -71,12 +71,12 @@ def tabled(journal: Any, address: Address) -> tuple[int, list[bytes]]:
     return first, found
 
 
-def check(drive: Drive, sent: Iterable[Ticket], *, live: bool = True) -> None:
+def check(drive: Drive, *, live: bool = True) -> None:
     """Everything that was acknowledged is there once and in order, and nothing else; live is what replay gives."""
     raw = histories(drive.journal.history)
     records = {address: [_codec.unpack_record(one) for one in ones] for address, ones in raw.items()}
     _see_order(records)
-    _see_outside(records, sent)
+    _see_outside(records, drive.sent)
     _see_inside(records, letters(drive.journal))
     for address, ones in raw.items():
         first, kept = tabled(drive.journal, address)
