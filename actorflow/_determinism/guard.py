@@ -19,6 +19,7 @@ switching a profile function makes Python instrument its code anew; inside, 0.2 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import linecache
@@ -178,6 +179,14 @@ def _install() -> None:
     kinds = (type(threading.Lock()), type(threading.RLock()), io.FileIO, io.BufferedReader, io.BufferedWriter)
     _types.update((*kinds, io.BufferedRandom, io.TextIOWrapper))
     sys.addaudithook(_audit)
+    gc.callbacks.append(_collecting)
+
+
+def _collecting(phase: str, _: object) -> None:
+    """Look away while the collector runs, on top of a handler, what somebody else has left behind."""
+    watch = _here.watch
+    if watch is not None:
+        watch.paused += 1 if phase == "start" else -1
 
 
 def _learn(things: Iterable[object]) -> None:

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import uuid
 import warnings
 from decimal import Decimal
@@ -229,6 +230,36 @@ def test_finalizers_are_not_the_handlers_doing():
         old = Old()
         old.me = None
         del old
+
+
+def test_what_others_abandoned_is_not_the_handlers_doing():
+    """A coroutine that somebody left suspended ends in a handler, if the collector finds it there."""
+
+    @types.coroutine
+    def hang():
+        yield
+
+    async def abandoned():
+        try:
+            await hang()
+        finally:
+            ended.append(time.time())
+
+    ended: list[float] = []
+    before = gc.get_threshold()
+    gc.collect()
+    gc.set_threshold(1_000, 10, 10)
+    coroutine = abandoned()
+    coroutine.send(None)
+    ring: list[object] = [coroutine]
+    ring.append(ring)
+    del coroutine, ring
+    with guarded("x"):
+        _rings = [[n] for n in range(10_000)]
+    gc.set_threshold(*before)
+    assert ended
+    with pytest.raises(NondeterminismError), guarded("x"):
+        time.time()
 
 
 def test_modules_of_the_library_may_be_imported_behind_the_scenes():
