@@ -98,7 +98,7 @@ class Checkpoint:
     @property
     def complete(self) -> bool:
         """Whether the tables hold everything, or will when what was cut is durable."""
-        return not (self.tails or self._todo or self._forgetting)
+        return not (self.tails or self._todo or self._forgetting or self._leaving)
 
     def _to_begin(self, now: Instant) -> bool:
         if self._position or self._forgetting or not self.tails:
@@ -147,7 +147,10 @@ class Checkpoint:
         size = 0
         for path, whole in chosen.items():
             if size > SLICE_BYTES:
-                self._todo.appendleft(path)
+                if path in self.tails:
+                    self._todo.appendleft(path)
+                else:
+                    self._leaving[path] = None
             else:
                 size += self._table(path, found[path], frame, final=whole)
         if not self._todo and self._position:

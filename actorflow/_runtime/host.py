@@ -142,6 +142,7 @@ class Host:
     async def _finish(self) -> None:
         """Have everything written, tables included."""
         self._ending = True
+        self.population.begin_closing()
         while self._failure is None and not (self.population.complete and self._in_flight is None):
             if self._to_write():  # the task that commits may be gone, if it was the loop that fell apart
                 self._commit()

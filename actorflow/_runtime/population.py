@@ -294,10 +294,7 @@ class Population:
             return False
         if resident.address in self.held or resident.room or not resident.frame.done:
             return False
-        actor = resident.actor
-        if resident.tail is not None or (
-            resident.head.tail_bytes and resident.untaken != actor.seq and quiet(actor)
-        ):
+        if resident.tail is not None or _wants_snapshot(resident):
             # Into the tables first; once that is durable the hand comes by again.
             self.checkpoint.let_leave(resident.path)
             return False
@@ -475,6 +472,15 @@ class Population:
         resident.fault = error
         _log.error("%s does not go on: %s", resident.actor, error)
 
+    # -- closing -------------------------------------------------------------------------------------------
+
+    def begin_closing(self) -> None:
+        """From here on have the tables hold everything, with a snapshot of whoever is quiet."""
+        self.closing = True
+        for resident in self.residents.values():
+            if resident.tail is None and _wants_snapshot(resident):
+                self.checkpoint.let_leave(resident.path)
+
     # -- frames --------------------------------------------------------------------------------------------
 
     def busy(self, now: Instant) -> bool:
@@ -490,7 +496,6 @@ class Population:
     def cut(self, now: Instant, *, final: bool = False) -> Frame:
         """Close the frame for the writer, with a slice of a checkpoint, and begin the next."""
         frame = self.frame
-        self.closing = final
         self.checkpoint.slice(frame, now, final=final)
         self.frame = Frame(frame.position + 1)
         self.post.next_frame(now)
@@ -503,6 +508,12 @@ class Population:
         self.checkpoint.committed(frame, forgotten)
         if len(self.residents) > self.limits.resident_actors and not self.closing:
             self.passivate()
+
+
+def _wants_snapshot(resident: Resident) -> bool:
+    """Whether there is something to replay that a snapshot would spare whoever activates it."""
+    actor = resident.actor
+    return bool(resident.head.tail_bytes) and resident.untaken != actor.seq and quiet(actor)
 
 
 DURABLE: Final = Frame(0)

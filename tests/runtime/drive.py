@@ -209,6 +209,7 @@ class Drive:
     def close(self) -> None:
         """Have the tables hold everything, and leave."""
         self.final = True
+        self.population.begin_closing()
         for _ in range(10_000):
             if self.population.complete:
                 break

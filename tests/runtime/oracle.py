@@ -64,10 +64,18 @@ def tabled(journal: Any, address: Address) -> tuple[int, list[bytes]]:
     assert first + len(found) == count, (
         f"{address}: the head says {count} records, there are {len(found)} from {first}"
     )
+    tail: list[tuple[int, bytes]] = []
+    copied = 0
     for at, frame in journal.frames():
         parts = _codec.unpack(unseal(frame, "a frame"))
-        if at > position:
-            found += [record for whose, record in zip(parts[::2], parts[1::2], strict=True) if whose == path]
+        for whose, record in zip(parts[::2], parts[1::2], strict=True):
+            if whose == path:
+                tail.append((at, record))
+            elif not whose[0] and whose[9:] == path:
+                if copied != at:
+                    copied, tail = at, []  # a copy of all that was in the log before
+                tail.append((int.from_bytes(whose[1:9], "big"), record))
+    found += [record for at, record in tail if at > position]
     return first, found
 
 

@@ -143,7 +143,15 @@ def played(seed: int, steps: int, **given: Any) -> dict[Address, list[bytes]]:
 
 @pytest.mark.parametrize(
     "setting",
-    ["a thousand a frame", "checkpoint always", "checkpoint never", "passivate", "snapshots", "no snapshots", "all"],
+    [
+        "a thousand a frame",
+        "checkpoint always",
+        "checkpoint never",
+        "passivate",
+        "snapshots",
+        "no snapshots",
+        "all",
+    ],
 )
 def test_settings_that_must_not_matter_do_not(setting: str, knobs: Knobs, seed: int, effort: int) -> None:
     """How messages share frames, when the tables are written and who is in memory leaves no trace in a history."""

@@ -44,8 +44,12 @@ def test_what_is_too_much_for_a_frame_travels_with_the_next(crash_after: int, kn
         drive = drive.crash(every=0)
         assert letters(drive.journal)
     assert drive.settle() >= 6 - crash_after
-    assert heard(drive, "x") == [t for t in fill("first", 30) + fill("second", 30) if int(t.split("-")[1]) % 2 == 0]
-    assert heard(drive, "y") == [t for t in fill("first", 30) + fill("second", 30) if int(t.split("-")[1]) % 2 == 1]
+    assert heard(drive, "x") == [
+        t for t in fill("first", 30) + fill("second", 30) if int(t.split("-")[1]) % 2 == 0
+    ]
+    assert heard(drive, "y") == [
+        t for t in fill("first", 30) + fill("second", 30) if int(t.split("-")[1]) % 2 == 1
+    ]
     assert letters(drive.journal) == []
     check(drive)
 
