@@ -31,6 +31,7 @@ SILENCE_S: Final = 60.0
 """A process under load that says nothing for so long hangs."""
 READ_BYTES: Final = 1 << 16
 COMPLAINTS_MAX: Final = 20
+LIVE_S: Final = 0.25
 
 
 class Display:
@@ -51,7 +52,7 @@ class Display:
         """Show how far it is; a moving line comes to rest at the last."""
         now = time.perf_counter()
         passed = now - self._shown
-        if passed >= 1.0 or last:
+        if last or passed >= (LIVE_S if self._live else 1.0):
             rate = (messages - self._messages) / max(passed, 1e-9)
             line = f"  {now - self._began:5.1f} s  {messages:>9,} acknowledged  {rate:>8,.0f} per second"
             self._out.write(f"\r{line}" if self._live else f"{line}\n")
