@@ -501,3 +501,33 @@ def test_a_fork_is_told_that_it_is_one() -> None:
         [sys.executable, "-c", FORKS], cwd=ROOT, timeout=SECONDS, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+LEFT_AT_EXIT = """
+import atexit
+import sys
+from actorflow import BlockingRuntime
+from persistence import LmdbJournal
+from tests.callers.props import Shelf
+
+runtime = BlockingRuntime(LmdbJournal(sys.argv[1]), entities=[Shelf])
+runtime.__enter__()
+atexit.register(runtime.__exit__, None, None, None)
+runtime.actor(Shelf, "a").signal(Shelf.put, "apple")
+sys.exit(len(runtime.actor(Shelf, "a").query(Shelf.all)))
+"""
+
+
+def test_a_runtime_may_be_left_when_the_process_ends(tmp_path: Path) -> None:
+    """Where no block spans the life of a program, atexit leaves it, while threads can still be started."""
+    for times in (1, 2):
+        done = subprocess.run(
+            [sys.executable, "-c", LEFT_AT_EXIT, str(tmp_path / "journal")],
+            cwd=ROOT,
+            timeout=SECONDS,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (times, "")
+    assert LmdbJournal(tmp_path / "journal").check() == []
