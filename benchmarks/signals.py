@@ -1,8 +1,8 @@
 """How many signals a second, beside the least that a durable message can cost on this machine?
 
 Carts take ``add_item`` from so many callers, each waiting for its acknowledgement, every commit synced; after
-each round the bare loop of ``_light`` does the same in the same minute.  What counts is the share of it that is
-left: the medians of the rounds, for machines are noisy.  Then: from opening a journal in which many actors
+each round the bare loop of ``_light`` does the same in the same minute.  What counts is the share of it that
+is left: the medians of the rounds, for machines are noisy.  Then: from opening a journal in which many actors
 sleep to the first answer.
 """
 
@@ -69,7 +69,7 @@ async def asleep(path: Path, actors: int) -> float:
         return time.perf_counter() - began
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="signals")
     parser.add_argument("--size", choices=["small", "full"], default="full")

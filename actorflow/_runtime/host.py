@@ -384,9 +384,7 @@ class Host:
             self._fail_stop(failure, None, gathered)
             return
         self._writer.put(frame)
-        first = population.wakes.first
-        if first is not None and first < self._glance:
-            self._stirred.set()
+        self._see_clock()
 
     def _leave(self, _: object) -> trio.lowlevel.Abort:
         self._parked = None
@@ -456,11 +454,18 @@ class Host:
 
     # -- the clock, and what the log left behind -----------------------------------------------------------
 
+    def _see_clock(self) -> None:
+        """Have the clock minded earlier, where something has turned up that falls due before."""
+        first = self.population.wakes.first
+        if first is not None and first < self._glance:
+            self._stirred.set()
+
     async def _mind_clock(self) -> None:
         population = self.population
         while self._failure is None:
             now = self.clock()
-            all_done = population.wake(now, WAKES_AT_ONCE) if not self._shut else True
+            # One at a time, as when opening: what is due after a long absence may be everybody.
+            all_done = population.wake(now, 1) if not self._shut else True
             if population.busy(now):
                 self._stir()
             if not all_done:
@@ -476,7 +481,10 @@ class Host:
         """Take up what actors were about when the journal was left, service going on meanwhile."""
         while self._failure is None and not self._shut:
             # One at a time: each may have a long tail to replay, and callers wait behind it.
-            if self.population.hear(self.clock(), 1):
+            all_done = self.population.hear(self.clock(), 1)
+            # Of whom the tables do not know yet that he sleeps, it is known now.
+            self._see_clock()
+            if all_done:
                 return
             self._stir()
             await trio.lowlevel.checkpoint()
