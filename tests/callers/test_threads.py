@@ -498,7 +498,12 @@ with BlockingRuntime(MemoryJournal(), entities=[Shelf]) as runtime:
 def test_a_fork_is_told_that_it_is_one() -> None:
     """A server that forks after it has opened would wait for a thread that the child does not have."""
     done = subprocess.run(
-        [sys.executable, "-c", FORKS], cwd=ROOT, timeout=SECONDS, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", "-c", FORKS],
+        cwd=ROOT,
+        timeout=SECONDS,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
