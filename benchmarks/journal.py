@@ -1,8 +1,8 @@
 """How long does a commit take, and what does the journal add to bare LMDB?
 
 Commits are of one frame, as the runtime writes them: so many records of 80 bytes, packed.  Each figure is the
-median of several rounds.  Below the commits with their sync stand the same ones without: what the journal adds is
-a few microseconds, and drowns in the disk's.
+median of several rounds.  Below the commits with a sync stand the same without: what the journal adds is few
+microseconds, and drowns in those of the disk.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _commits(folder: Path, scale: int) -> None:
     for sync in (True, False):
         for messages in MESSAGES:
             frame = random.Random(messages).randbytes(MESSAGE_BYTES * messages)
-            times = max(1, (30 if sync else 150) * scale // (1 + messages // 16))
+            times = max(1, (4 if sync else 150) * scale // (1 + messages // 16))
             path = folder / f"journal {messages} {sync}"
             journal = LmdbJournal(path, durability="power" if sync else "process")
             with _bare(folder, frame, sync=sync) as bare, _opened(journal):

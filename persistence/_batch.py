@@ -33,7 +33,7 @@ class Standing:
 class Collected:
     """A batch, and the ``with`` block around it.
 
-    A class with slots and no generator behind it: ``contextlib`` would cost 1.1 µs more for each commit.
+    A class with slots and no generator behind it: ``contextlib`` would cost 0.7 µs more for each commit.
     """
 
     __slots__ = ("_commit", "_inside", "_standing", "after", "first", "forgot", "frames", "last", "rows")

@@ -228,7 +228,7 @@ class Note:
                 self.text = text
 
     def write(self, text: bytes) -> None:
-        """Put this in the place of the last one: 2 µs, one system call."""
+        """Put this in the place of the last one: 1.2 µs, one system call."""
         checked_note(text)
         os.pwrite(self._number, self._HEAD.pack(len(text), crc32(text)) + text, 0)
         self.text = text

@@ -135,8 +135,8 @@ def test_a_commit_without_its_pages_is_noticed(path: Path, seed: int) -> None:
 def test_opening_makes_sure_of_what_it_found(path: Path) -> None:
     """Opening ends with a commit of its own, on the other meta page: what was read is then on the disk.
 
-    A commit that was cut off, or whose last write failed, may be seen by the next process and not be on the disk.
-    Whoever answered from it would take that back when the power fails.
+    A commit that was cut off, or whose last write failed, may be seen by the next process and not be on the
+    disk.  Whoever answered from it would take that back when the power fails.
     """
     journal = LmdbJournal(path)
     journal.open(TABLES)
