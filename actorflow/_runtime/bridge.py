@@ -24,7 +24,7 @@ from actorflow._core.facts import Address, Input
 from actorflow.errors import NotAccepted, Unknown
 
 from .frame import Frame
-from .host import NO_CELL, Cell, Cells, Host, undone
+from .host import NO_CELL, Cell, Cells, Early, Host, undone
 
 __all__ = ["OPENED_ONCE", "Asked", "Bridge", "Crossing", "Sent", "Work"]
 
@@ -238,6 +238,10 @@ class Bridge:
         """Deliver a message; where there is no room, gives the line to wait in for it."""
         try:
             taken = self.host.take(crossing.address, crossing.input, crossing.where)
+        except Early as early:
+            crossing.error = early.error
+            self._watch(crossing, early.frame)
+            return None
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is for the caller
             crossing.error = error
             self._settle(crossing)
@@ -255,6 +259,9 @@ class Bridge:
     def _look(self, crossing: Asked) -> None:
         try:
             frame, crossing.value = self.host.look(crossing.address, crossing.where, crossing.body)
+        except Early as early:
+            crossing.error = early.error
+            self._watch(crossing, early.frame)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is for the caller
             crossing.error = error
             self._settle(crossing)

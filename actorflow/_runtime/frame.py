@@ -55,6 +55,7 @@ class Frame:
         "messages",
         "parts",
         "position",
+        "repeated",
         "rows",
         "scheduled",
         "size",
@@ -78,6 +79,8 @@ class Frame:
         self.failure: BaseException | None = None
         self.waiting: list[Any] = []
         """Who waits for it; what these are, only the host knows."""
+        self.repeated: list[tuple[Any, tuple[str, bytes]]] = []
+        """Who repeated a message that was answered before, and that answer."""
         self.answered: list[Answered] = []
         self.closed: list[Ended] = []
         self.scheduled: list[Scheduled] = []

@@ -38,7 +38,7 @@ from .writer import Writer, Written
 if TYPE_CHECKING:
     from persistence import Journal
 
-__all__ = ["Answer", "Cells", "Host", "undone"]
+__all__ = ["Answer", "Cells", "Early", "Host", "undone"]
 
 T = TypeVar("T")
 
@@ -56,6 +56,15 @@ Cell = list[Any]
 """Who waits: a trio task, or nothing before that and once it has given up; then what it gets."""
 WAITING: Final = object()
 NO_CELL: Final[Cell] = []
+
+
+class Early(Exception):
+    """What may be raised only once a frame is durable, for it tells what that frame made of an actor."""
+
+    def __init__(self, frame: Frame, error: Exception) -> None:
+        super().__init__(error)
+        self.frame = frame
+        self.error = error
 
 
 class Host:
@@ -102,11 +111,7 @@ class Host:
             raise UsageError(
                 "a runtime is opened once\n  hint: make another Runtime, with another journal object"
             )
-        try:
-            await trio.to_thread.run_sync(self.population.open)
-        except BaseException:
-            self.journal.close()
-            raise
+        await trio.to_thread.run_sync(self.population.open)
         collector.calm()
         token = trio.lowlevel.current_trio_token()
 
@@ -117,7 +122,11 @@ class Host:
         nursery = await self._exit.enter_async_context(trio.open_nursery())
         self._nursery = nursery
         self._shut = ""
-        await nursery.start(self._commit_frames)
+        try:
+            await nursery.start(self._commit_frames)
+        except BaseException:  # the caller was cancelled: nobody else will close it
+            await self.close()
+            raise
         nursery.start_soon(self._mind_clock)
         nursery.start_soon(self._hear)
 
@@ -182,8 +191,12 @@ class Host:
     async def send(self, address: Address, input_: Input, where: str) -> Answer:
         """Deliver an input; returns how it was answered, once that is durable.  THE hot path."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        while isinstance(taken := self.take(address, input_, where), list):
-            await self.wait_in(taken)
+        try:
+            while isinstance(taken := self.take(address, input_, where), list):
+                await self.wait_in(taken)
+        except Early as early:
+            await self.durable(early.frame, where)
+            raise early.error from None
         frame, answer, cell = taken
         if answer is None:
             return await self.wait(cell)  # type: ignore[no-any-return]  # what _release puts there
@@ -216,8 +229,10 @@ class Host:
             turn = population.deliver(resident, input_, now)
         except LimitExceeded as error:
             if error.limit != "mailbox_messages":
-                raise
+                raise _held_back(resident.frame, error) from None
             return resident.room
+        except Exception as error:  # noqa: BLE001 - whatever it is, it may tell what is not durable
+            raise _held_back(resident.frame, error) from None
         fate = turn.fate
         if fate == core.ACKNOWLEDGE:
             self.messages += 1
@@ -226,18 +241,27 @@ class Host:
             for effect in turn.effects:
                 if isinstance(effect, Ended) and effect.seq == turn.seq:
                     return resident.frame, (effect.outcome, effect.body), NO_CELL
-        elif fate != core.JOIN:
-            return resident.frame, (turn.how, turn.body), NO_CELL
+        frame = resident.frame
+        if fate not in (core.ACKNOWLEDGE, core.JOIN) and (frame.ended or input_.id is None):
+            return frame, (turn.how, turn.body), NO_CELL
         if self._parked is not None:
             self._stir()
-        cell: Cell = [None, WAITING]
-        self._replies.setdefault((address, turn.seq), []).append(cell)
-        return resident.frame, None, cell
+        # With the frame that admits it: what repeats an earlier message may be durable though that is not.
+        cell: Cell = [None, WAITING, frame if fate == core.ACKNOWLEDGE else None, where]
+        if fate in (core.ACKNOWLEDGE, core.JOIN):
+            self._replies.setdefault((address, turn.seq), []).append(cell)
+        else:
+            frame.repeated.append((cell, (turn.how, turn.body)))
+        return frame, None, cell
 
     async def ask(self, address: Address, name: str, body: bytes) -> bytes:
         """Answer a query, once what it tells is durable."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        frame, data = self.look(address, name, body)
+        try:
+            frame, data = self.look(address, name, body)
+        except Early as early:
+            await self.durable(early.frame, name)
+            raise early.error from None
         await self.durable(frame, name)
         return data
 
@@ -246,7 +270,10 @@ class Host:
         self.see_open("this")
         now = self.clock()
         resident = self.population.resident(address, now)
-        return resident.frame, self.population.ask(resident, name, body, now)
+        try:
+            return resident.frame, self.population.ask(resident, name, body, now)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it may tell what is not durable
+            raise _held_back(resident.frame, error) from None
 
     async def result(self, address: Address) -> tuple[str, bytes]:
         """Wait until the life ends; gives how it ended, and with what."""
@@ -258,7 +285,14 @@ class Host:
             await self.durable(resident.frame, "result()")
             return found
         waiting = self._results.setdefault(address, [])
-        return await self.wait_in(waiting)  # type: ignore[no-any-return]  # what _release puts there
+        try:
+            return await self.wait_in(waiting)  # type: ignore[no-any-return]  # what _release puts there
+        except trio.Cancelled:
+            # A life may last for years, and be asked after every minute.
+            waiting[:] = [cell for cell in waiting if cell[0] is not None or cell[1] is not WAITING]
+            if not waiting:
+                self._results.pop(address, None)
+            raise
 
     async def nothing_pending(self, what: str) -> None:
         """Wait until everything that has happened so far is durable."""
@@ -279,6 +313,8 @@ class Host:
     async def readmit(self, address: Address) -> None:
         """Try again with an actor that was set aside."""
         self.see_open("this")
+        while (frame := self.population.unsettled(address)) is not None:
+            await self.durable(frame, "readmit()")
         resident = self.population.readmit(address, self.clock())
         self._stir()
         await self.durable(resident.frame, "readmit()")
@@ -289,11 +325,18 @@ class Host:
         self.see_open("this")
         population, now = self.population, self.clock()
         pairs = [(population.resident(address, now), input_) for address, input_ in messages]
-        population.deliver_all(pairs, now)
+        try:
+            population.deliver_all(pairs, now)
+        except Exception:
+            await self._all_durable(pairs, "the batch")  # the refusal tells what these have come to
+            raise
         self.messages += len(pairs)
+        await self._all_durable(pairs, "the batch")
+
+    async def _all_durable(self, pairs: Iterable[tuple[Resident, Input]], what: str) -> None:
         frames = {id(resident.frame): resident.frame for resident, _ in pairs}
         for frame in frames.values():
-            await self.durable(frame, "the batch")
+            await self.durable(frame, what)
 
     async def call_back(self, token: str, answer: Callable[[Promise], tuple[str, bytes]]) -> None:
         """Resolve a callback by its token."""
@@ -302,6 +345,7 @@ class Host:
         address = (read.entity, read.key)
         resident = self.population.resident(address, self.clock())
         if not opens(read, resident.actor.nonce):
+            await self.durable(resident.frame, "resolve()")
             raise UsageError("the token was not handed out by this life of the actor")
         pending = resident.actor.pending.get(read.ref)
         if pending is None:
@@ -412,6 +456,8 @@ class Host:
         if self._replies:
             for address, seq, how, body in frame.answered:
                 _wake(self._replies.pop((address, seq), ()), (how, body))
+        for cell, answer in frame.repeated:
+            _wake((cell,), answer)
         for address, status, body in frame.closed:
             _wake(self._results.pop(address, ()), (status, body))
         if self._crowd:
@@ -432,6 +478,17 @@ class Host:
         for frame in (*lost, self.population.frame):
             frame.failure = NotAccepted("this", self._shut)
             self._let_go(frame)
+        for frame in (*([] if in_doubt is None else [in_doubt]), *lost, self.population.frame):
+            for cell, _ in frame.repeated:
+                _wake((cell,), Unknown(cell[3], why))
+        for cells in self._replies.values():
+            for cell in cells:
+                admitted = cell[2]
+                if admitted is not None and isinstance(admitted.failure, NotAccepted):
+                    _wake((cell,), NotAccepted(cell[3], self._shut))
+                else:
+                    _wake((cell,), Unknown(cell[3], why))
+        self._replies = {}
         self._release_all(Unknown("what was awaited", why))
 
     def _let_go(self, frame: Frame) -> None:
@@ -469,7 +526,10 @@ class Host:
             if population.busy(now):
                 self._stir()
             if not all_done:
-                await trio.lowlevel.checkpoint()
+                if population.frame.size > self.limits.frame_bytes:
+                    await self.wait_in(self._crowd)
+                else:
+                    await trio.lowlevel.checkpoint()
                 continue
             self._stirred = trio.Event()
             self._glance = population.next_due(now)
@@ -491,6 +551,11 @@ class Host:
 
 
 OK: Final = (facts.OK, b"")
+
+
+def _held_back(frame: Frame, error: Exception) -> Exception:
+    """What to raise for what an actor was refused with."""
+    return error if frame.done else Early(frame, error)
 
 
 def undone(failure: BaseException, what: str) -> Exception:

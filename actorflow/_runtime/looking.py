@@ -8,7 +8,7 @@ from typing import Any
 
 from actorflow._core.facts import Address
 from actorflow._core.phases import BROKEN, PHASES
-from actorflow.errors import DecodeError
+from actorflow.errors import DecodeError, UsageError
 
 from .host import WAKES_AT_ONCE, Host
 from .past import Past, past
@@ -53,7 +53,11 @@ async def history(host: Host, address: Address, at_most: int) -> list[Entry]:
 async def past_of(host: Host, address: Address, seq: int) -> Past[Any]:
     """The actor as it was after the turn of this message."""
     resident = await host.settled(address, "at()")
-    found = past(host.population.shelf, host.spec(address[0]), address, resident.tail, seq)
+    try:
+        found = past(host.population.shelf, host.spec(address[0]), address, resident.tail, seq)
+    except UsageError:
+        await host.durable(resident.frame, "at()")  # it tells how far the actor has come
+        raise
     await host.durable(resident.frame, "at()")
     return found
 

@@ -342,6 +342,8 @@ class Population:
 
     def _see_room(self) -> None:
         if self.full:
+            self.full = self.journal.room() < ROOM_BYTES
+        if self.full:
             quota = self.journal.statistics().bytes_quota
             raise JournalFull("the journal", "it has come to its quota", "quota_bytes", quota)
 
