@@ -158,5 +158,5 @@ def statistics(host: Host) -> Statistics:
         held.bytes_used,
         held.bytes_quota,
         held.bytes_on_disk,
-        tuple(f"{entity} {key!r}: {error}" for (entity, key), error in population.broken.items()),
+        tuple(f"{entity} {key!r}: {error}" for (entity, key), error in list(population.broken.items())),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import signal as signals
 from collections.abc import Awaitable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,23 @@ def test_a_batch_is_taken_whole_or_not_at_all() -> None:
             with pytest.raises(KeyError):
                 await send(fail=True)
             assert await a.query(Shelf.all) == ["apple"]
+
+    in_asyncio(main)
+
+
+CALLER: ContextVar[str] = ContextVar("CALLER", default="nobody")
+
+
+def test_what_a_caller_has_in_its_context_stays_there() -> None:
+    """Context variables outlive a call, and do not reach the host: what it does depends on no caller."""
+
+    async def main() -> None:
+        async with opened() as runtime:
+            CALLER.set("me")
+            await runtime.start(Shelf(), "a")
+            seen: list[str] = []
+            await runtime.list(Shelf, where=lambda one: seen.append(CALLER.get()) is None and one.key == "a")
+            assert (seen, CALLER.get()) == (["nobody"], "me")
 
     in_asyncio(main)
 

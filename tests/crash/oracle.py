@@ -371,13 +371,9 @@ async def _carts(runtime: Runtime, said: Said) -> list[str]:
 async def _new_work(runtime: Runtime) -> list[str]:
     """Everything goes on."""
     wrong: list[str] = []
-    for key in ("box-0", "box-1", "new"):
+    for key in (*(one.key for one in await runtime.list(Box, status="running", at_most=3)), "new"):
         box = runtime.actor(Box, key)
-        number = await box.query(Box.last, "oracle") + 1 if key != "new" else 1
-        if (
-            await box.update(Box.post, "oracle", number) != number
-            or await box.query(Box.last, "oracle") != number
-        ):
+        if await box.update(Box.post, "oracle", 1) != 1 or await box.query(Box.last, "oracle") != 1:
             wrong.append(f"Box {key!r} does not go on")
     return wrong
 

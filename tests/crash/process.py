@@ -20,7 +20,7 @@ from tests.tidy.house import ROOT
 
 from .said import Said
 
-__all__ = ["PATIENCE_S", "Ended", "Process", "Site", "needs_strace"]
+__all__ = ["PATIENCE_S", "Ended", "Process", "Site", "injected", "needs_strace"]
 
 PATIENCE_S: Final = 60.0
 READ_BYTES: Final = 1 << 16
@@ -29,6 +29,14 @@ needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None,
     reason="STRACE IS NOT INSTALLED: failing disks, slow disks and deaths within a system call are not tried",
 )
+
+
+def injected(call: str, *faults: str) -> list[str]:
+    """The words before a program's that have its system calls go wrong, as in ``error=EIO:when=3``."""
+    line = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={call}"]
+    if not any("signal" in fault for fault in faults):
+        line.append("--seccomp-bpf")  # much quicker, and kills nobody
+    return [*line, *(word for fault in faults for word in ("-e", f"inject={call}:{fault}"))]
 
 
 class Ended(NamedTuple):

@@ -8,25 +8,70 @@ from random import Random
 
 import pytest
 
-from .process import Site
+from .process import Process, Site, injected, needs_strace
 
 Judge = Callable[[Site], None]
 
 KILLED = -9
+ROUNDS = 10
+PLACES = {"open": 1, "note": 9, "commit": 30, "checkpoint": 9, "forget": 2, "closing": 1}
+"""Where in the journal's calls a process may die, and how often it comes there at least."""
+MOMENTS = [(side, place) for place in PLACES for side in ("before", "after")]
 
 
 @pytest.mark.parametrize(("part", "limits"), [(1, "small"), (2, "kept"), (3, "small"), (4, "usual")])
 def test_killed_at_any_moment(
     tmp_path: Path, seed: int, effort: int, judged: Judge, part: int, limits: str
 ) -> None:
-    """Killed again and again on the same journal, it has lost and repeated nothing that was acknowledged."""
-    site = Site(tmp_path, seed + part, limits)
-    chance = Random(site.seed)
-    for round_ in range(10 * min(effort, 10)):
-        enough = chance.choice((1, 10, 50, 100, 200, 400)) + chance.randrange(20)
-        with site.working() as process:
-            assert process.hear_until(lambda one, enough=enough: one.beats >= enough), process.end()  # type: ignore[misc]
-            process.kill()
-            ended = process.end()
-        assert ended.code == KILLED, f"round {round_}: {ended}"
+    """Killed ten times on the same journal, it has lost and repeated nothing that was acknowledged."""
+    for stretch in range(min(effort, 10)):
+        folder = tmp_path / str(stretch)
+        folder.mkdir()
+        site = Site(folder, seed + 100 * stretch + part, limits)
+        chance = Random(site.seed)
+        for round_ in range(ROUNDS):
+            assert killed_after(site, chance.choice((1, 10, 50, 100, 200)) + chance.randrange(30)), (
+                f"{site.seed}, round {round_}"
+            )
+            judged(site)
+
+
+def killed_after(site: Site, beats: int, *options: str) -> bool:
+    """Let a process work, and kill it after so many acknowledgements; False if it had ended by itself."""
+
+    def enough(process: Process) -> bool:
+        return process.beats >= beats
+
+    with site.working(*options) as process:
+        process.hear_until(enough)
+        process.kill()
+        return process.end().code == KILLED
+
+
+@pytest.mark.parametrize(("side", "place"), MOMENTS)
+def test_killed_at_a_bad_moment(
+    site: Site, seed: int, effort: int, judged: Judge, side: str, place: str
+) -> None:
+    """Killed while it opens, recovers, commits, makes a checkpoint, cuts the log or closes: nothing is lost."""
+    chance = Random(f"{seed} {side} {place}")
+    assert killed_after(site, 60)
+    for _ in range(min(effort, 10)):
+        moment = f"{side}-{place}:{chance.randint(1, PLACES[place])}"
+        ended = site.work("--die", moment, "--messages", "50")
+        assert ended.code == KILLED, f"{moment}: {ended}"
+        judged(site)
+    assert site.work("--messages", "3").code == 0
+    judged(site)
+
+
+@needs_strace
+@pytest.mark.parametrize("call", ["pwrite64", "writev", "fdatasync"])
+def test_killed_within_a_system_call(site: Site, seed: int, effort: int, judged: Judge, call: str) -> None:
+    """Killed by the kernel at one of its writes or syncs, which has then not happened: nothing is lost."""
+    chance = Random(f"{seed} {call}")
+    assert killed_after(site, 30)
+    for _ in range(2 * min(effort, 25)):
+        number = chance.randrange(1, 40)
+        ended = site.work("--messages", "20", before=injected(call, f"signal=KILL:when={number}"))
+        assert ended.code in (KILLED, 0), ended
         judged(site)

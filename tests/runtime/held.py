@@ -11,12 +11,13 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actorflow import Limits, Runtime
+from actorflow._runtime.host import Host
 from persistence import FaultyJournal
 
 from .drive import BEGINNING
 from .town import TOWN
 
-__all__ = ["Caller", "Clock", "HeldJournal", "calm", "running"]
+__all__ = ["Caller", "Clock", "HeldJournal", "calm", "running", "still"]
 
 
 class HeldJournal(FaultyJournal):
@@ -81,6 +82,15 @@ class Caller:
 async def calm() -> None:
     """Wait until everybody waits for somebody."""
     await wait_all_tasks_blocked()
+
+
+async def still(runtime: Runtime) -> None:
+    """Wait until everybody waits for somebody who is no commit."""
+    host: Host = runtime._host
+    await calm()
+    while (frame := host._in_flight) is not None:
+        await host.durable(frame, "this")
+        await calm()
 
 
 @asynccontextmanager

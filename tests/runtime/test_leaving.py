@@ -24,7 +24,7 @@ from actorflow import (
 from actorflow._runtime.host import Host
 from persistence import Locked, MemoryJournal, Stopped
 
-from .held import Caller, Clock, HeldJournal, calm, running
+from .held import Caller, Clock, HeldJournal, calm, running, still
 from .town import TOWN, Account, Basket, Child, Echo
 
 Call = Callable[[Runtime], Awaitable[Any]]
@@ -214,11 +214,11 @@ async def test_whoever_gives_up_waiting_for_an_answer_leaves_it_to_others() -> N
     async with running(MemoryJournal(), clock) as (runtime, nursery):
         basket = runtime.actor(Basket, "x").once("one")
         first = Caller(nursery, lambda: basket.update(Basket.pack, "t", 60))
-        await calm()
+        await still(runtime)
         first.scope.cancel()
         second = Caller(nursery, lambda: basket.update(Basket.pack, "t", 60))
         third = Caller(nursery, lambda: runtime.actor(Basket, "x").result(int))
-        await calm()
+        await still(runtime)
         third.scope.cancel()
         await first.ended()
         await third.ended()
@@ -270,15 +270,15 @@ async def test_a_full_mailbox_makes_callers_wait_before_they_are_admitted() -> N
     async with running(MemoryJournal(), clock, mailbox_messages=2) as (runtime, nursery):
         basket = runtime.actor(Basket, "x")
         holder = Caller(nursery, lambda: basket.update(Basket.pack, "t", 60))
-        await calm()
+        await still(runtime)
         callers = []
         for n in range(5):
             callers.append(Caller(nursery, lambda n=n: basket.signal(Basket.add, f"t{n}", "sku")))  # type: ignore[misc]
-            await calm()
+            await still(runtime)
         assert [caller.done for caller in callers] == [True, True, False, False, False]
         assert len((await basket.describe()).mailbox) == 2
         callers[3].scope.cancel()
-        await calm()
+        await still(runtime)
         clock.now += 61_000_000
         runtime._host._stirred.set()
         await holder.ended()
@@ -318,12 +318,12 @@ async def test_those_who_wait_for_room_are_turned_away_when_it_ends() -> None:
                 ) as runtime:
                     basket = runtime.actor(Basket, "x")
                     callers = [Caller(outside, lambda: basket.update(Basket.pack, "t", 60))]
-                    await calm()
+                    await still(runtime)
                     callers += [
                         Caller(outside, lambda n=n: basket.signal(Basket.add, f"t{n}", "sku"))  # type: ignore[misc]
                         for n in range(3)
                     ]
-                    await calm()
+                    await still(runtime)
                     if failing:
                         journal.fail_at(len(journal.history) + 1)
                         with pytest.raises(Unknown):
@@ -345,7 +345,7 @@ async def test_a_full_journal_takes_nothing_new_and_lets_all_else_go_on() -> Non
         await basket.signal(Basket.fail, "t1")
         await basket.signal(Basket.fail, "t2")
         packing = Caller(nursery, lambda: basket.update(Basket.pack, "t3", 60))
-        await calm()
+        await still(runtime)
         journal.full = True
         await deposit("a", "t")(runtime)
         new: list[Call] = [
@@ -419,7 +419,7 @@ async def test_callbacks_are_answered_once_also_behind_a_restart() -> None:
         async with running(journal, clock) as (runtime, nursery):
             basket = runtime.actor(Basket, f"x{life}")
             Caller(nursery, lambda basket=basket: basket.once("one").update(Basket.call, "t"))  # type: ignore[misc]
-            await calm()
+            await still(runtime)
             actor = runtime._host.population.residents["Basket", f"x{life}"].actor
             (ref,) = actor.pending
             tokens.append(token_of("Basket", f"x{life}", actor.nonce, ref))
@@ -436,7 +436,7 @@ async def test_callbacks_are_answered_once_also_behind_a_restart() -> None:
         await runtime.actor(Basket, "x2").terminate()
         await runtime.start(Basket(), "x2", if_completed="new")
         Caller(nursery, lambda: runtime.actor(Basket, "x2").update(Basket.call, "t2"))
-        await calm()
+        await still(runtime)
         with pytest.raises(UsageError, match="token"):
             await runtime.resolve(tokens[2], 9)
         nursery.cancel_scope.cancel()
