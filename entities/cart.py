@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 from attrs import define, field
 
 from actorflow import Refused, activity, complete, entity, query, saga, signal, timer, update, uuid4
 
 __all__ = ["Cart", "Item", "charge", "refund", "release", "reserve"]
+
+KEPT: Final = timedelta(days=30)
+"""How long a cart lives after its last change."""
 
 
 @define
@@ -58,7 +62,7 @@ class Cart:
             raise Refused(f"{quantity} of {sku} at {cents} cents")  # parked, where it can be seen
         held = self.items.get(sku)
         self.items[sku] = Item(quantity + (held.quantity if held else 0), cents)
-        self.abandon().arm(after=timedelta(days=30))  # arming again replaces
+        self.abandon().arm(after=KEPT)  # arming again replaces
 
     @signal
     def remove_item(self, sku: str, quantity: int) -> None:
@@ -69,7 +73,7 @@ class Cart:
                 self.items[sku] = Item(held.quantity - quantity, held.cents)
             else:
                 del self.items[sku]
-        self.abandon().arm(after=timedelta(days=30))
+        self.abandon().arm(after=KEPT)
 
     @query
     def contents(self) -> dict[str, Item]:

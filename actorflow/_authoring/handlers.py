@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Iterable
-from functools import partial
+from functools import cached_property, partial
 from types import MethodType
 from typing import (
     TYPE_CHECKING,
@@ -173,6 +173,11 @@ class Timer(Message, Generic[E, P]):
     kind = FIRE
     word = "timer"
 
+    @cached_property
+    def _only(self) -> TimerRef:
+        """The one timer of a handler that takes no arguments: many arm it with every message."""
+        return TimerRef(self.spec, self.arguments.encode((), {}))
+
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Timer[E, P]: ...
     @overload
@@ -181,6 +186,8 @@ class Timer(Message, Generic[E, P]):
         return self if instance is None else self._timer
 
     def _timer(self, *args: Any, **kwargs: Any) -> TimerRef:
+        if not (args or kwargs or self.arguments.names):
+            return self._only
         return TimerRef(self.spec, self.arguments.encode(args, kwargs))
 
 

@@ -56,7 +56,8 @@ def last_breath() -> Generator[None, None, None]:
 
 def writing(name: str) -> Actor:
     """The same, for what a query, a validator or a predicate may not do."""
-    actor = current(name)
-    if actor.reading:
+    actor = ambient.actor
+    if actor is None or ambient.dying or actor.reading:
+        actor = current(name)
         raise NotInHandler(name, f"a {actor.reading} only reads")
     return actor

@@ -320,10 +320,9 @@ def admit(actor: Actor, seq: int, input_: Input, now: int) -> None:
     if input_.kind == facts.FIRE:
         input_ = stable(actor, input_)
         actor.timers[input_.name, input_.body].fired = True
-    if input_.kind == facts.RETRY and input_.ref is not None and input_.ref[0] == actor.stopped:
-        actor.mailbox.appendleft((seq, input_))  # what holds the mailbox does not wait behind it
-    else:
-        actor.mailbox.append((seq, input_))
+    # What holds the mailbox does not wait behind it.
+    ahead = input_.kind == facts.RETRY and input_.ref is not None and input_.ref[0] == actor.stopped
+    actor.await_turn(seq, input_, ahead=ahead)
     if input_.id is not None:
         remember_id(actor, seq, input_, now)
 

@@ -13,20 +13,19 @@ __all__ = ["settle"]
 
 def settle(actor: Actor) -> None:
     """Run tasks, first in first out, and wake conditions that came true, until nothing moves."""
-    ready = actor.ready
     while True:
         if actor.fault is not None:
             raise actor.fault
         if actor.failure is not None:
             raise actor.failure
-        if ready:
-            task = ready.popleft()
+        if actor.ready:
+            task = actor.ready.popleft()
             if task.open is actor.main and actor.holder is not None:
                 actor.held.append(task)  # main goes on between handlers only
             else:
                 resume(actor, task)
         elif actor.held and actor.holder is None:
-            ready.extend(actor.held)
+            actor.ready.extend(actor.held)
             actor.held.clear()
         elif not (actor.watches and _came_true(actor)) and not (actor.unawaited and _complain(actor)):
             return

@@ -6,7 +6,6 @@ It cannot be taken while a handler is open, for a suspended coroutine cannot be 
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any, NamedTuple
 
 from actorflow.errors import DecodeError
@@ -86,7 +85,8 @@ def restore(actor: Actor, data: bytes) -> None:
     try:
         core, mailbox, parked = unpack(data)
         _restore(actor, unpack(core))
-        actor.mailbox = deque((seq, _input(input_)) for seq, input_ in mailbox)
+        for seq, input_ in mailbox:
+            actor.await_turn(seq, _input(input_))
         for seq, input_, error, now, first in parked:
             actor.parked[seq] = Parked(_input(input_), error, now, first)
         actor.base = Base(core, tuple(actor.mailbox), dict(actor.parked))
@@ -101,7 +101,8 @@ def go_back(actor: Actor) -> None:
     actor.vacate()
     if actor.base is not None:
         _restore(actor, actor.spec.codec.unpack(actor.base.data))
-        actor.mailbox.extend(actor.base.mailbox)
+        for seq, input_ in actor.base.mailbox:
+            actor.await_turn(seq, input_)
         actor.parked.update(actor.base.parked)
 
 
@@ -172,7 +173,7 @@ def keep(actor: Actor, seq: int, input_: Input | None, data: bytes) -> None:
         actor.seq = seq
     actor.tail.append(data)
     size = len(data)
-    actor.tail_bytes += size
+    actor.tail_bytes = tail_bytes = actor.tail_bytes + size
     actor.run_bytes += size
     actor.undigested += size
     actor.run_records += 1
@@ -180,9 +181,9 @@ def keep(actor: Actor, seq: int, input_: Input | None, data: bytes) -> None:
         actor.new_run = False
     # Measured: a dump costs about as much per byte as packing records does, so one whenever the tail has
     # grown to the size of the base adds a few percent, and bounds an undo by reading the base twice.
-    least = BASE_BYTES_MIN if actor.base is None else max(BASE_BYTES_MIN, len(actor.base.data))
-    if actor.tail_bytes > least and not actor.open:
-        refresh_base(actor)
+    if tail_bytes > BASE_BYTES_MIN and not actor.open:
+        if actor.base is None or tail_bytes > len(actor.base.data):
+            refresh_base(actor)
 
 
 def refresh_base(actor: Actor) -> None:

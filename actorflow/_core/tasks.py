@@ -86,7 +86,7 @@ class Future:
         self.error = error
         if self.task is not None:
             self.task.waiting = None
-            actor.ready.append(self.task)
+            actor.line_up(self.task)
 
     def abandon(self, actor: Actor) -> None:
         """The scope of the waiting task was cancelled."""
@@ -177,7 +177,7 @@ def spawn(
     task.work = work
     task.body = _embody(task, work)  # pyright: ignore[reportAttributeAccessIssue]  # it is a generator
     actor.tasks[task] = None
-    actor.ready.append(task)
+    actor.line_up(task)
     return task
 
 

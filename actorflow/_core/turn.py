@@ -40,7 +40,7 @@ def perform(actor: Actor, input_: Input, now: Instant, seq: int) -> int:
     """Run the turn of an input that is not a message for a handler; gives the outcome."""
     actor.begin(seq)
     actor.now = now
-    return _enter(actor, "", partial(PERFORM[input_.kind], actor, input_))
+    return _enter(actor, PERFORM[input_.kind], input_)
 
 
 def start(actor: Actor, seq: int, input_: Input, handler: Handler, now: Instant) -> int:
@@ -48,34 +48,35 @@ def start(actor: Actor, seq: int, input_: Input, handler: Handler, now: Instant)
     actor.begin(seq)
     actor.now = now
     actor.starting = handler
-    if actor.guard is not None or handler.suspends:
-        return _enter(actor, handler.where, partial(_start, actor, seq, input_, handler))
+    leave = None if actor.guard is None else actor.guard(handler.where)
     ambient.actor = actor
     try:
         return _start(actor, seq, input_, handler)
     finally:
         ambient.actor = None
+        if leave is not None:
+            leave()
 
 
-def _enter(actor: Actor, where: str, work: Callable[[], int]) -> int:
+def _enter(actor: Actor, work: Callable[[Actor, Input], int], input_: Input) -> int:
     """Be the actor that runs in this thread, watched in strict mode."""
+    leave = None if actor.guard is None else actor.guard(str(actor))
     ambient.actor = actor
     try:
-        if actor.guard is None:
-            return work()
-        leave = actor.guard(where or str(actor))
-        try:
-            return work()
-        finally:
-            leave()
+        return work(actor, input_)
     finally:
         ambient.actor = None
+        if leave is not None:
+            leave()
 
 
 def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
     if actor.state is None:
         bear(actor, None, None)
-    arguments = read_arguments(handler, input_.body)
+    try:
+        arguments = handler.decode(input_.body)
+    except DecodeError as error:
+        raise _no_call(error) from error
     if handler.suspends:
         outcome = _open(actor, seq, input_, handler, arguments)
     else:
@@ -321,7 +322,11 @@ def read_arguments(handler: Handler, body: bytes) -> tuple[Any, ...]:
     try:
         return handler.decode(body)
     except DecodeError as error:
-        raise WrongArgument(error.where, error.what, error.hint) from error
+        raise _no_call(error) from error
+
+
+def _no_call(error: DecodeError) -> WrongArgument:
+    return WrongArgument(error.where, error.what, error.hint)
 
 
 def stable(actor: Actor, input_: Input) -> Input:
@@ -350,7 +355,7 @@ def set_aside(
         actor.touched = True
         actor.ending = phases.FAILED, failure
         actor.last_failure = seq, "main", failure
-        _enter(actor, "", partial(_end_life, actor))
+        _enter(actor, _end_life, input_)
         return
     if outcome == facts.REFUSED:
         how: str = actor.spec.codec.unpack(failure)[0]
@@ -379,6 +384,6 @@ def holds_mailbox(actor: Actor, input_: Input) -> bool:
     return (handler is not None and handler.stops) or len(actor.parked) >= actor.spec.limits.parked_messages
 
 
-def _end_life(actor: Actor) -> int:
+def _end_life(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
     _wind_up(actor)
     return DONE

@@ -307,15 +307,19 @@ class Population:
         if self.full and input_.kind in NEW_WORK:
             self._see_room()
         turn = self.give(resident, input_, now)
-        self.post.carry(now)
+        post = self.post
+        if post.under_way or post.again:
+            post.carry(now)
         return turn
 
     def give(self, resident: Resident, input_: Input, now: Instant) -> core.Turn:
         """Give an actor an input, and let it go on; what it sends others is not carried yet."""
-        turn = core.step(resident.actor, input_, now)
+        actor = resident.actor
+        turn = core.step(actor, input_, now)
         if turn.record is not None:
             self._stand(resident, turn)
-            self._go_on(resident, now)
+            if core.restless(actor) or resident.room:
+                self._go_on(resident, now)
         return turn
 
     def deliver_all(self, messages: Iterable[tuple[Resident, Input]], now: Instant) -> list[core.Turn]:
@@ -420,7 +424,9 @@ class Population:
             tail = resident.tail = self.checkpoint.tails[resident.path] = Tail(resident.path)
         tail.records.append(record)
         for position, effect in enumerate(turn.effects):
-            self._effect(resident, (turn.seq, position), effect, frame)
+            # Most are timers, armed again and again and due long after whatever is in memory.
+            if effect.kind != facts.ARM or effect.due < self.wakes.far:
+                self._effect(resident, (turn.seq, position), effect, frame)
 
     def _effect(self, resident: Resident, ref: Ref, effect: Effect, frame: Frame) -> None:
         address = resident.address

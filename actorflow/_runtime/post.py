@@ -56,7 +56,7 @@ class Post:
 
     def __init__(self, population: Population) -> None:
         self._population = population
-        self._under_way: deque[tuple[Address, Input]] = deque()
+        self.under_way: deque[tuple[Address, Input]] = deque()
         self._carrying = False
         self._sends = 0
         """How many were carried in the frame that is being gathered."""
@@ -70,7 +70,7 @@ class Post:
         """Who else waits for the answer to an update, having sent the same once-id."""
         self._asked: dict[Address, dict[Ref, None]] = {}
         """What actors await of others, and have asked since the journal was opened."""
-        self._again: deque[tuple[Address, Ref]] = deque()
+        self.again: deque[tuple[Address, Ref]] = deque()
         """Questions of before that, to be repeated."""
         self._damaged: set[bytes] = set()
         """Paths with letters that could not be read."""
@@ -79,7 +79,7 @@ class Post:
     @property
     def waiting(self) -> bool:
         """Whether there are letters, or questions, for the next frame."""
-        return bool(self._due or self._again)
+        return bool(self._due or self.again)
 
     def read(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
         """Take over the letters of a journal; gives the paths of those that they are for."""
@@ -128,7 +128,7 @@ class Post:
                 input_ = Input(RESOLVE, how, body, None, (asked[0], asked[1]))
             case _:
                 raise AssertionError(f"{effect} is nobody's")
-        self._under_way.append(((entity, key), input_))
+        self.under_way.append(((entity, key), input_))
 
     def ask_again(self, resident: Resident, refs: Iterable[Ref]) -> None:
         """Take up what an actor had asked when the journal was left, as these refs."""
@@ -144,7 +144,7 @@ class Post:
                     self.waits.asked(resident.address, ref, (effect.entity, effect.key))
                 if effect.id is not None:
                     # The first message with this id may have been another's, whose answer tells us nothing.
-                    self._again.append((resident.address, ref))
+                    self.again.append((resident.address, ref))
 
     def _is_written(self, resident: Resident, ref: Ref, effect: Ask) -> bool:
         """Whether a question, or its answer, is still a letter: it has not been asked, or need not be."""
@@ -190,7 +190,7 @@ class Post:
         entity, key, seq, position = sender
         self.waits.answered((entity, key), (seq, position))
         name = OK if how == OK else FAILED
-        self._under_way.append(((entity, key), Input(RESOLVE, name, body, None, (seq, position))))
+        self.under_way.append(((entity, key), Input(RESOLVE, name, body, None, (seq, position))))
 
     def _fail(self, sender: Sender | None, error: BaseException) -> None:
         assert sender is not None, "somebody asks"
@@ -200,7 +200,7 @@ class Post:
 
     def carry(self, now: Instant) -> None:
         """Bring everything where it goes, and what follows from that, until nothing is under way."""
-        under_way, again = self._under_way, self._again
+        under_way, again = self.under_way, self.again
         if not (under_way or again) or self._carrying:
             return  # in the second case it is being done, further up
         self._carrying = True

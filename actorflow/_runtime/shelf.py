@@ -110,9 +110,21 @@ class Shelf:
         ids = StoredIds(spec.limits.id_window // MICROSECOND, spec.limits.id_bytes)
         if head.ids:
             self._read_ids(path, head, ids)
-        # The table has what these records made of the ids, and what time has made of them since.
-        actor = Actor(spec, address[1], Ids(ids.window, ids.bytes_max), self._entropy(NONCE_BYTES))
+        actor = Actor(spec, address[1], ids, self._entropy(NONCE_BYTES))
         actor.strict = self._strict
+        if head.records:
+            self._bring_back(actor, path, head)
+            ids.touched.clear()
+        if tail is not None:
+            replay(actor, tail.records)
+        resident = Resident(address, path, actor, head, frame)
+        resident.tail = tail
+        return resident
+
+    def _bring_back(self, actor: Actor, path: bytes, head: Head) -> None:
+        """Have an actor as the tables know it."""
+        # The table has what these records made of the ids, and what time has made of them since.
+        ids, actor.ids = actor.ids, Ids(actor.ids.window, actor.ids.bytes_max)
         number = 0
         if head.snapshots:
             number = head.snapshots[-1][0]
@@ -120,12 +132,6 @@ class Shelf:
         if head.records > number:
             replay(actor, self.records(path, number, head.records))
         actor.ids = ids
-        ids.touched.clear()
-        if tail is not None:
-            replay(actor, tail.records)
-        resident = Resident(address, path, actor, head, frame)
-        resident.tail = tail
-        return resident
 
     def _spec(self, address: Address) -> Spec:
         spec = self._specs.get(address[0])

@@ -19,6 +19,7 @@ __all__ = ["NEAR_US", "Wakes"]
 NEAR_US: Final = 3_600_000_000
 """What falls due within the hour is in memory; later than that, the table is read again."""
 PAGE_ROWS: Final = 1_000
+FOR_EVER: Final[Instant] = 1 << 63
 
 
 class Wakes:
@@ -31,16 +32,18 @@ class Wakes:
         """When the table has to be read again at the latest; 0 if it has not been read."""
         self._cursor = b""
         """What sorts before this in the table is in the heap, or has been."""
+        self.far: Instant = FOR_EVER
+        """What is due from then on is left to the table, whoever it is for."""
 
     def __len__(self) -> int:
         return len(self._heap)
 
     def add(self, due: Instant, path: bytes) -> bool:
         """Have somebody looked at; says whether it is in memory: what is far off is left to the table."""
-        near = not self._known_to or wake_key(due, path) < self._cursor
-        if near:
-            heappush(self._heap, (due, path))
-        return near
+        if due >= self.far or (self._known_to and wake_key(due, path) >= self._cursor):
+            return False
+        heappush(self._heap, (due, path))
+        return True
 
     @property
     def first(self) -> Instant | None:
@@ -72,3 +75,4 @@ class Wakes:
             else:
                 self._cursor = rows[-1][0] + b"\0"
                 self._known_to = int.from_bytes(self._cursor[:NUMBER_BYTES], "big")
+            self.far = self._known_to + 1
