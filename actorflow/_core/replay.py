@@ -295,7 +295,7 @@ def _holders(actor: Actor) -> list[str]:
 def digested(actor: Actor, dumped: bytes) -> None:
     """A record has a digest: the next one is due when it has paid for itself.
 
-    Measured: with the dump it costs 8 to 18 ns for a byte of state, and a turn 40 ns for a byte of its record.
+    Measured: with the dump it costs 8 to 18 ns for a byte of state, a turn 40 ns for a byte of its record.
     So one for four times the state's bytes of records is a tenth of what the turns cost.
     """
     actor.undigested = 0

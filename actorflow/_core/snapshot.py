@@ -181,9 +181,12 @@ def keep(actor: Actor, seq: int, input_: Input | None, data: bytes) -> None:
         actor.new_run = False
     # Measured: a dump costs about as much per byte as packing records does, so one whenever the tail has
     # grown to the size of the base adds a few percent, and bounds an undo by reading the base twice.
-    if tail_bytes > BASE_BYTES_MIN and not actor.open:
-        if actor.base is None or tail_bytes > len(actor.base.data):
-            refresh_base(actor)
+    if tail_bytes > BASE_BYTES_MIN and not actor.open and tail_bytes > _base_bytes(actor):
+        refresh_base(actor)
+
+
+def _base_bytes(actor: Actor) -> int:
+    return 0 if actor.base is None else len(actor.base.data)
 
 
 def refresh_base(actor: Actor) -> None:

@@ -143,7 +143,7 @@ class Checkpoint:
                 chosen.setdefault(path, final)
         # All of them are brought into memory first: that may let turns run, also of one another, and what is
         # in this frame has to be in the rows that say that they hold this frame.
-        found = {path: self._population.found(path, now) for path in chosen}
+        found = {path: self._population.residency.found(path, now) for path in chosen}
         size = 0
         for path, whole in chosen.items():
             if size > SLICE_BYTES:

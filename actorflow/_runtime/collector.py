@@ -1,8 +1,8 @@
 """Python's garbage collector while a runtime is open: it comes by less often.
 
 Every caller that waits is a handful of objects that have just been made and are still needed, which the
-collector takes for a reason to look, and to look at everything else as well.  Measured with 1,024 callers: half
-of the time of a message.  A process that has set thresholds of its own keeps them.
+collector takes for a reason to look, and to look at everything else as well.  Measured with 1,024 callers:
+half of the time of a message.  A process that has set thresholds of its own keeps them.
 """
 
 from __future__ import annotations

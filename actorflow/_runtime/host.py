@@ -313,9 +313,9 @@ class Host:
     async def readmit(self, address: Address) -> None:
         """Try again with an actor that was set aside."""
         self.see_open("this")
-        while (frame := self.population.unsettled(address)) is not None:
+        while (frame := self.population.residency.unsettled(address)) is not None:
             await self.durable(frame, "readmit()")
-        resident = self.population.readmit(address, self.clock())
+        resident = self.population.residency.readmit(address, self.clock())
         self._stir()
         await self.durable(resident.frame, "readmit()")
 

@@ -80,7 +80,7 @@ async def listing(
     changed: dict[bytes, Summary] = {}
     for path in [*population.checkpoint.tails, *population.checkpoint.tabling]:
         if path.startswith(prefix):
-            resident = population.found(path, now)
+            resident = population.residency.found(path, now)
             if resident is not None and resident.actor.seq:
                 changed[path] = summary_of(resident)
     found: list[Summary] = []

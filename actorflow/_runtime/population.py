@@ -11,9 +11,8 @@ before it is durable.
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -39,19 +38,19 @@ from actorflow._core.facts import (
     Withdraw,
 )
 from actorflow._core.outstanding import due_next
-from actorflow._core.quiet import quiet, silence
 from actorflow._core.spec import Spec
-from actorflow.errors import DecodeError, FaultError, JournalFull, LimitExceeded, Suspect, UsageError
+from actorflow.errors import DecodeError, FaultError, JournalFull, LimitExceeded, UsageError
 from actorflow.limits import Limits
 
 from .checkpoint import Checkpoint
-from .frame import Answered, Frame, Row, Scheduled
+from .frame import Answered, Frame, Scheduled
 from .frame import Ended as Over
 from .post import Post
+from .residency import Residency, wants_snapshot
 from .resident import Resident, Tail
 from .rows import unpack_frame
 from .shelf import Shelf
-from .tables import LETTERS, SUSPECTS, TABLES, WAKES, address_of, name_of, path_of
+from .tables import LETTERS, SUSPECTS, TABLES, WAKES, address_of
 from .wakes import Wakes
 
 if TYPE_CHECKING:
@@ -63,11 +62,8 @@ _log = logging.getLogger("actorflow.runtime")
 
 MICROSECOND: Final = timedelta(microseconds=1)
 PAGE_ROWS: Final = 1_000
-HAND_STEPS: Final = 200
-"""How many residents are looked at for idle ones with one frame."""
 ROOM_BYTES: Final = 1 << 20
 """Nearer to its quota, the journal takes nothing new."""
-SUSPECT_TIMES: Final = 2
 
 
 class Population:
@@ -94,7 +90,6 @@ class Population:
             history_messages=limits.history_messages,
             strict=strict,
         )
-        self.residents: OrderedDict[Address, Resident] = OrderedDict()
         self.frame = Frame(1)
         self.closing = False
         """It is left as soon as the tables hold everything; what can wait for another opening waits."""
@@ -103,19 +98,12 @@ class Population:
         self.wakes = Wakes(lambda start, stop, at_most: journal.scan(WAKES, start, stop, at_most=at_most))
         self.checkpoint = Checkpoint(self, limits.log_bytes)
         self.post = Post(self)
-        self.broken: dict[Address, BaseException] = {}
-        """Actors that could not be activated, and why."""
-        self.held: dict[Address, int] = {}
-        """Actors that may not leave memory, and for how many reasons."""
+        self.residency = Residency(self)
+        self.residents = self.residency.residents
         self.roomy: list[Resident] = []
         """Those with room in their mailbox again for somebody who waits for it."""
         self._unheard: deque[bytes] = deque()
         """Actors that the log or a letter speaks of, and that were not looked at since it was opened."""
-        self._suspects: dict[bytes, int] = {}
-        self._noted = b""
-        """Who is being activated."""
-        self.activations = 0
-        self.passivations = 0
 
     # -- opening -------------------------------------------------------------------------------------------
 
@@ -130,7 +118,7 @@ class Population:
 
     def _read(self) -> None:
         journal = self.journal
-        self._note_suspect()
+        self.residency.read(self.all_rows(SUSPECTS))
         position = 0
         for at, data in journal.frames():
             if position and at != position + 1:
@@ -140,21 +128,10 @@ class Population:
                 self.checkpoint.found_in_log(path, position, record)
         # The frame with which a checkpoint ends outlives it, so where there ever was one there is a last.
         self.frame = Frame(position + 1)
-        addressees = self.post.read(self._all_rows(LETTERS))
+        addressees = self.post.read(self.all_rows(LETTERS))
         self._unheard.extend(dict.fromkeys([*self.checkpoint.tails, *addressees]))
 
-    def _note_suspect(self) -> None:
-        """Count the actor during whose activation the process died, and read who was counted before."""
-        journal = self.journal
-        self._suspects = {path: int.from_bytes(times, "big") for path, times in self._all_rows(SUSPECTS)}
-        noted = journal.noted()
-        if noted:
-            times = self._suspects[noted] = self._suspects.get(noted, 0) + 1
-            with journal.write() as batch:
-                batch.put(SUSPECTS, noted, times.to_bytes(2, "big"))
-            journal.note(b"")
-
-    def _all_rows(self, table: str) -> list[tuple[bytes, bytes]]:
+    def all_rows(self, table: str) -> list[tuple[bytes, bytes]]:
         found: list[tuple[bytes, bytes]] = []
         start = b"\0"
         while True:
@@ -164,141 +141,13 @@ class Population:
                 return found
             start = rows[-1][0] + b"\0"
 
-    # -- residency -----------------------------------------------------------------------------------------
-
     def resident(self, address: Address, now: Instant) -> Resident:
         """The actor in memory, brought there if need be; raises why it cannot be."""
         resident = self.residents.get(address)
         if resident is not None:
             resident.used = True
             return resident
-        return self._activate(address, now)
-
-    def _activate(self, address: Address, now: Instant) -> Resident:
-        failure = self.broken.get(address)
-        if failure is not None:
-            raise failure.with_traceback(None)
-        path = path_of(address)
-        times = self._suspects.get(path, 0)
-        if times >= SUSPECT_TIMES:
-            raise self.set_aside(path, Suspect(name_of(path), times))
-        with self._watched(path):
-            try:
-                resident = self.shelf.activate(address, self.checkpoint.tails.get(path), DURABLE)
-            except UsageError:
-                raise
-            except FaultError as error:
-                # Its own records do not make it whole: the report is kept, and the others go on.
-                raise self.set_aside(path, error) from None
-            except Exception as error:
-                # An upcast of its author's, say; it is no more the others' than a damaged record.
-                what = f"it cannot be made again: {type(error).__name__}: {error}"
-                raise self.set_aside(path, DecodeError(name_of(path), what)) from error
-            self.residents[address] = resident
-            self.activations += 1
-            self._resume(resident, now)
-        if times:
-            del self._suspects[path]
-            self.frame.rows.append(Row(SUSPECTS, path, None))
-        return resident
-
-    def set_aside(self, path: bytes, error: FaultError) -> FaultError:
-        """Let an actor rest that cannot be brought into memory, until somebody readmits it."""
-        with suppress(ValueError):  # where the path is damaged itself, nobody can ask for it
-            self.broken[address_of(path)] = error
-        _log.error("%s is set aside: %s", name_of(path), error)
-        return error
-
-    @contextmanager
-    def _watched(self, path: bytes) -> Iterator[None]:
-        """Have it known to whoever comes after us whom we are busy with: it may be what ends the process."""
-        before, self._noted = self._noted, path
-        self.journal.note(path)
-        try:
-            yield
-        finally:
-            self._noted = before
-            self.journal.note(before)
-
-    def _resume(self, resident: Resident, now: Instant) -> None:
-        """Take up what an actor was about: activities, alarms, what it had asked others, letters."""
-        actor = resident.actor
-        for ref, pending in actor.pending.items():
-            if isinstance(pending.effect, Schedule) and not pending.withdrawn:
-                self.frame.scheduled.append(Scheduled(resident.address, ref, pending.effect))
-        found = due_next(actor)
-        if found is not None:
-            self._alarm(resident, found[0])
-        before = tuple(actor.pending)
-        self._go_on(resident, now)
-        self.post.open_letters(resident, now)
-        self.post.ask_again(resident, before)
-        self.post.carry(now)
-
-    def found(self, path: bytes, now: Instant) -> Resident | None:
-        """The actor of a path in memory; none if it cannot be brought there."""
-        try:
-            return self.resident(address_of(path), now)
-        except (FaultError, UsageError, ValueError) as error:
-            _log.debug("%s", error)
-            return None
-
-    def unsettled(self, address: Address) -> Frame | None:
-        """A frame that has to be durable before an actor can be made anew; none if it can be now."""
-        resident = self.residents.get(address)
-        frames = [self.checkpoint.travelling.get(path_of(address))]
-        if resident is not None:
-            frames += [resident.tabled, resident.frame]
-        return next((frame for frame in frames if frame is not None and not frame.done), None)
-
-    def readmit(self, address: Address, now: Instant) -> Resident:
-        """Try again with an actor that was set aside, nothing of it being on its way to the journal."""
-        assert self.unsettled(address) is None, "whoever calls has waited"
-        path = path_of(address)
-        self.broken.pop(address, None)
-        try:
-            self.post.readmit(path)
-        except DecodeError as error:
-            raise self.set_aside(path, error) from None
-        if self._suspects.pop(path, 0):
-            self.frame.rows.append(Row(SUSPECTS, path, None))
-        self.checkpoint.readmit(path)
-        before = self.residents.get(address)
-        if before is not None and before.actor.broken is not None:
-            silence(before.actor)
-            del self.residents[address]
-            self.roomy.append(before)  # whoever waits for room there tries again
-        resident = self.resident(address, now)
-        resident.fault = None
-        self._go_on(resident, now)
-        self.post.open_letters(resident, now)
-        self.post.carry(now)
-        return resident
-
-    def passivate(self) -> None:
-        """Let idle actors go, where there are more than may stay."""
-        residents = self.residents
-        for _ in range(min(HAND_STEPS, len(residents))):
-            if len(residents) <= self.limits.resident_actors:
-                return
-            address, resident = residents.popitem(last=False)
-            if self._may_leave(resident):
-                silence(resident.actor)
-                self.passivations += 1
-            else:
-                residents[address] = resident
-
-    def _may_leave(self, resident: Resident) -> bool:
-        if resident.used:
-            resident.used = False
-            return False
-        if resident.address in self.held or resident.room or not resident.frame.done:
-            return False
-        if resident.tail is not None or _wants_snapshot(resident):
-            # Into the tables first; once that is durable the hand comes by again.
-            self.checkpoint.let_leave(resident.path)
-            return False
-        return True
+        return self.residency.activate(address, now)
 
     # -- what comes from outside ---------------------------------------------------------------------------
 
@@ -319,7 +168,7 @@ class Population:
         if turn.record is not None:
             self._stand(resident, turn)
             if core.restless(actor) or resident.room:
-                self._go_on(resident, now)
+                self.go_on(resident, now)
         return turn
 
     def deliver_all(self, messages: Iterable[tuple[Resident, Input]], now: Instant) -> list[core.Turn]:
@@ -339,7 +188,7 @@ class Population:
             turn = core.accept(resident.actor, input_, now)
             if turn.record is not None:
                 self._stand(resident, turn)
-                self._go_on(resident, now)
+                self.go_on(resident, now)
             turns.append(turn)
         self.post.carry(now)
         return turns
@@ -381,7 +230,7 @@ class Population:
         # Bounded, for what fires may well arm what is due at once.
         while (found := due_next(resident.actor)) is not None and found[0] <= now and fired < at_most:
             fired += 1
-            with self._watched(path):
+            with self.residency.watched(path):
                 try:
                     turn = self.give(resident, found[1], now)
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is this actor's
@@ -393,7 +242,7 @@ class Population:
                 self.post.resolved(resident.address, found[1].ref)
             self.post.carry(now)
         if found is not None and resident.fault is None:
-            self._alarm(resident, found[0])
+            self.alarm(resident, found[0])
         return fired
 
     def hear(self, now: Instant, at_most: int) -> bool:
@@ -425,7 +274,7 @@ class Population:
         tail.records.append(record)
         for position, effect in enumerate(turn.effects):
             # Most are timers, armed again and again and due long after whatever is in memory.
-            if effect.kind != facts.ARM or effect.due < self.wakes.far:
+            if not isinstance(effect, Arm) or effect.due < self.wakes.far:
                 self._effect(resident, (turn.seq, position), effect, frame)
 
     def _effect(self, resident: Resident, ref: Ref, effect: Effect, frame: Frame) -> None:
@@ -435,14 +284,14 @@ class Population:
                 frame.answered.append(Answered(address, effect.seq, effect.outcome, effect.body))
                 self.post.ended(address, effect)
             case Arm(due=due) | Sleep(due=due):
-                self._alarm(resident, due)
+                self.alarm(resident, due)
             case Await(due=due):
                 if due is not None:
-                    self._alarm(resident, due)
+                    self.alarm(resident, due)
             case Schedule():
                 frame.scheduled.append(Scheduled(address, ref, effect))
             case Ask(due=due):
-                self._alarm(resident, due)
+                self.alarm(resident, due)
                 self.post.take(address, ref, effect)
             case Send() | StartChild() | CloseChild():
                 self.post.take(address, ref, effect)
@@ -458,12 +307,12 @@ class Population:
             case _:
                 assert_never(effect)
 
-    def _alarm(self, resident: Resident, due: Instant) -> None:
+    def alarm(self, resident: Resident, due: Instant) -> None:
         """See that the actor is looked at in time."""
         if (resident.alarm is None or due < resident.alarm) and self.wakes.add(due, resident.path):
             resident.alarm = due
 
-    def _go_on(self, resident: Resident, now: Instant) -> None:
+    def go_on(self, resident: Resident, now: Instant) -> None:
         """Let the actor take the turns that it has of itself."""
         if resident.fault is not None:
             return
@@ -486,7 +335,7 @@ class Population:
         """From here on have the tables hold everything, with a snapshot of whoever is quiet."""
         self.closing = True
         for resident in self.residents.values():
-            if resident.tail is None and _wants_snapshot(resident):
+            if resident.tail is None and wants_snapshot(resident):
                 self.checkpoint.let_leave(resident.path)
 
     # -- frames --------------------------------------------------------------------------------------------
@@ -515,16 +364,7 @@ class Population:
         self.full = room < ROOM_BYTES
         self.checkpoint.committed(frame, forgotten)
         if len(self.residents) > self.limits.resident_actors and not self.closing:
-            self.passivate()
+            self.residency.passivate()
 
 
-def _wants_snapshot(resident: Resident) -> bool:
-    """Whether there is something to replay that a snapshot would spare whoever activates it."""
-    actor = resident.actor
-    return bool(resident.head.tail_bytes) and resident.untaken != actor.seq and quiet(actor)
-
-
-DURABLE: Final = Frame(0)
-"""What an actor depends on that has just been read."""
-DURABLE.done = DURABLE.ended = True
 NEW_WORK: Final = frozenset({facts.SIGNAL, facts.UPDATE, facts.START})

@@ -81,6 +81,10 @@ class Post:
         """Whether there are letters, or questions, for the next frame."""
         return bool(self._due or self.again)
 
+    def has_nothing_for(self, path: bytes) -> bool:
+        """Whether no letter waits for an actor."""
+        return path not in self._letters
+
     def read(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
         """Take over the letters of a journal; gives the paths of those that they are for."""
         for key, data in rows:
@@ -91,7 +95,7 @@ class Post:
             except DecodeError as error:
                 # What came after it is not to overtake it, so its addressee waits.
                 self._damaged.add(path)
-                self._population.set_aside(path, error)
+                self._population.residency.set_aside(path, error)
             else:
                 self._letters.setdefault(path, deque()).append(letter)
         return list(self._letters)

@@ -145,18 +145,19 @@ class Runtime(Actors):
 def statistics(host: Host) -> Statistics:
     host.see_open("statistics()")
     population = host.population
+    residency = population.residency
     held = host.journal.statistics()
     return Statistics(
         host.messages,
         host.commits,
-        len(population.residents),
-        population.activations,
-        population.passivations,
+        len(residency.residents),
+        residency.activations,
+        residency.passivations,
         population.checkpoint.count,
         len(population.checkpoint.tails),
         held.frames,
         held.bytes_used,
         held.bytes_quota,
         held.bytes_on_disk,
-        tuple(f"{entity} {key!r}: {error}" for (entity, key), error in list(population.broken.items())),
+        tuple(f"{entity} {key!r}: {error}" for (entity, key), error in list(residency.broken.items())),
     )

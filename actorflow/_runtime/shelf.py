@@ -98,11 +98,10 @@ class Shelf:
             raise DecodeError(f"head of {name_of(path)}", "it is gone, and what belongs to it is there")
         return VACANT_HEAD
 
-    def activate(self, address: Address, tail: Tail | None, frame: Frame) -> Resident:
+    def activate(self, address: Address, head: Head, tail: Tail | None, frame: Frame) -> Resident:
         """Bring an actor into memory, from its last snapshot and what came after it."""
         spec = self._spec(address)
         path = path_of(address)
-        head = self.head(path)
         if tail is not None and tail.positions is not None:
             new = [position > head.position for position in tail.positions]
             tail.records = [record for record, is_new in zip(tail.records, new, strict=True) if is_new]

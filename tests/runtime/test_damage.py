@@ -99,7 +99,7 @@ def test_a_damaged_row_harms_the_actor_it_belongs_to(number: int, how: str) -> N
     _see_cut_off(drive)
     for again in range(2):
         with pytest.raises(FaultError):
-            drive.population.readmit(address, drive.now)
+            drive.population.residency.readmit(address, drive.now)
         drive.settle()
         if again:
             drive.journal.close()
@@ -107,7 +107,7 @@ def test_a_damaged_row_harms_the_actor_it_belongs_to(number: int, how: str) -> N
             drive.settle()
     with drive.journal.write() as batch:
         batch.put(table, key, value)
-    drive.population.readmit(address, drive.now)
+    drive.population.residency.readmit(address, drive.now)
     drive.settle()
     kept = expected.get(address, [])
     replayed = _replayed(drive, address, kept)
@@ -191,7 +191,7 @@ def test_a_head_that_cannot_be_read_loses_nothing_of_the_log(commits: int, knobs
     assert drive.journal.statistics().frames < 5
     with drive.journal.write() as batch:
         batch.put(HEADS, key, head)
-    drive.population.readmit(("Account", "b"), drive.now)
+    drive.population.residency.readmit(("Account", "b"), drive.now)
     for _ in range(3):
         assert drive.actor(Account, "b").seq == len(expected)
         drive.settle()
@@ -281,9 +281,9 @@ def test_an_actor_that_killed_the_process_twice_is_set_aside() -> None:
     drive.send(Account, "a", Account.pay, "t", "b", 2)
     with pytest.raises(Suspect):
         drive.resident(Account, "b")
-    assert ("Account", "b") in drive.population.broken
+    assert ("Account", "b") in drive.population.residency.broken
     drive.settle()
-    drive.population.readmit(("Account", "b"), drive.now)
+    drive.population.residency.readmit(("Account", "b"), drive.now)
     drive.settle()
     assert drive.state(Account, "b").cents == 7
     drive = drive.reopen()
@@ -339,7 +339,7 @@ def test_an_error_of_the_author_while_reading_is_contained(monkeypatch: pytest.M
     drive.settle()
     assert drive.state(Account, "a").cents == 5
     monkeypatch.undo()
-    drive.population.readmit(("Account", "b"), drive.now)
+    drive.population.residency.readmit(("Account", "b"), drive.now)
     drive.settle()
     assert drive.state(Account, "b").cents == 5
     check(drive)
@@ -385,13 +385,13 @@ def test_a_broken_actor_is_made_anew_by_readmit(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ZeroDivisionError):
         drive.send(Account, "b", Account.deposit, "no", -1)
     monkeypatch.undo()
-    assert drive.population.unsettled(("Account", "b")) is drive.population.frame
+    assert drive.population.residency.unsettled(("Account", "b")) is drive.population.frame
     drive.now += 20 * 1_000_000
     frame = drive.cut()
-    assert drive.population.unsettled(("Account", "b")) is frame
+    assert drive.population.residency.unsettled(("Account", "b")) is frame
     drive.write(frame)
-    assert drive.population.unsettled(("Account", "b")) is None
-    drive.population.readmit(("Account", "b"), drive.now)
+    assert drive.population.residency.unsettled(("Account", "b")) is None
+    drive.population.residency.readmit(("Account", "b"), drive.now)
     assert drive.resident(Account, "b") is not resident
     assert resident in drive.population.roomy
     assert drive.state(Account, "b").cents == 5

@@ -159,7 +159,7 @@ def test_letters_for_one_that_was_set_aside_come_after_readmit() -> None:
     assert len(letters(drive.journal)) == 3
     with drive.journal.write() as batch:
         batch.put("history", key, rows[key])
-    drive.population.readmit(("Echo", "x"), drive.now)
+    drive.population.residency.readmit(("Echo", "x"), drive.now)
     drive.settle()
     assert heard(drive, "x") == ["old", *fill("new", 3)]
     check(drive)
@@ -181,7 +181,7 @@ def test_letters_for_one_with_a_fault_come_after_readmit(monkeypatch: pytest.Mon
     drive.settle()
     monkeypatch.undo()
     assert heard(drive, "x") == ["old"]
-    drive.population.readmit(("Echo", "x"), drive.now)
+    drive.population.residency.readmit(("Echo", "x"), drive.now)
     drive.settle()
     assert heard(drive, "x") == ["old", *fill("new", 3)]
     assert letters(drive.journal) == []

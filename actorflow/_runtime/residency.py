@@ -1,0 +1,223 @@
+"""Which actors are in memory: how they come there, how they leave, and which of them cannot come.
+
+An actor that cannot be made again from its records is set aside with a report, and the others go on; one
+during whose activation the process has died twice is not tried again before somebody says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from actorflow._core.facts import Address, Instant, Schedule
+from actorflow._core.outstanding import due_next
+from actorflow._core.quiet import quiet, silence
+from actorflow.errors import DecodeError, FaultError, Suspect, UsageError
+
+from .frame import Frame, Row, Scheduled
+from .resident import VACANT_HEAD, Resident
+from .rows import Head
+from .tables import SUSPECTS, address_of, name_of, path_of
+
+if TYPE_CHECKING:
+    from .population import Population
+
+__all__ = ["Residency", "wants_snapshot"]
+
+_log = logging.getLogger("actorflow.runtime")
+
+HAND_STEPS: Final = 200
+"""How many residents are looked at for idle ones with one frame."""
+SUSPECT_TIMES: Final = 2
+
+
+class Residency:
+    """The actors in memory."""
+
+    def __init__(self, population: Population) -> None:
+        self._population = population
+        self.residents: OrderedDict[Address, Resident] = OrderedDict()
+        self.broken: dict[Address, BaseException] = {}
+        """Actors that could not be activated, and why."""
+        self.held: dict[Address, int] = {}
+        """Actors that may not leave memory, and for how many reasons."""
+        self._suspects: dict[bytes, int] = {}
+        self._noted = b""
+        """Who is being activated."""
+        self.activations = 0
+        self.passivations = 0
+
+    def read(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take over the suspects of a journal, and count whoever was being activated when it was left."""
+        journal = self._population.journal
+        self._suspects = {path: int.from_bytes(times, "big") for path, times in rows}
+        noted = journal.noted()
+        if noted:
+            times = self._suspects[noted] = self._suspects.get(noted, 0) + 1
+            with journal.write() as batch:
+                batch.put(SUSPECTS, noted, times.to_bytes(2, "big"))
+            journal.note(b"")
+
+    # -- in ------------------------------------------------------------------------------------------------
+
+    def activate(self, address: Address, now: Instant) -> Resident:
+        """Bring an actor into memory; raises why it cannot be."""
+        population = self._population
+        failure = self.broken.get(address)
+        if failure is not None:
+            raise failure.with_traceback(None)
+        path = path_of(address)
+        times = self._suspects.get(path, 0)
+        if times >= SUSPECT_TIMES:
+            raise self.set_aside(path, Suspect(name_of(path), times))
+        head = self._head(path)
+        tailed = path in population.checkpoint.tails
+        if head is VACANT_HEAD and not tailed and population.post.has_nothing_for(path):
+            resident = self._bring(address, path, head)  # who has no past does nothing of himself
+        else:
+            with self.watched(path):
+                resident = self._bring(address, path, head)
+                self._resume(resident, now)
+        if times:
+            del self._suspects[path]
+            population.frame.rows.append(Row(SUSPECTS, path, None))
+        return resident
+
+    def _head(self, path: bytes) -> Head:
+        try:
+            return self._population.shelf.head(path)
+        except FaultError as error:
+            raise self.set_aside(path, error) from None
+
+    def _bring(self, address: Address, path: bytes, head: Head) -> Resident:
+        population = self._population
+        try:
+            resident = population.shelf.activate(
+                address, head, population.checkpoint.tails.get(path), DURABLE
+            )
+        except UsageError:
+            raise
+        except FaultError as error:
+            # Its own records do not make it whole: the report is kept, and the others go on.
+            raise self.set_aside(path, error) from None
+        except Exception as error:
+            # An upcast of its author's, say; it is no more the others' than a damaged record.
+            what = f"it cannot be made again: {type(error).__name__}: {error}"
+            raise self.set_aside(path, DecodeError(name_of(path), what)) from error
+        self.residents[address] = resident
+        self.activations += 1
+        return resident
+
+    def set_aside(self, path: bytes, error: FaultError) -> FaultError:
+        """Let an actor rest that cannot be brought into memory, until somebody readmits it."""
+        with suppress(ValueError):  # where the path is damaged itself, nobody can ask for it
+            self.broken[address_of(path)] = error
+        _log.error("%s is set aside: %s", name_of(path), error)
+        return error
+
+    @contextmanager
+    def watched(self, path: bytes) -> Iterator[None]:
+        """Have it known to whoever comes after us whom we are busy with: it may be what ends the process."""
+        before, self._noted = self._noted, path
+        self._population.journal.note(path)
+        try:
+            yield
+        finally:
+            self._noted = before
+            self._population.journal.note(before)
+
+    def _resume(self, resident: Resident, now: Instant) -> None:
+        """Take up what an actor was about: activities, alarms, what it had asked others, letters."""
+        actor = resident.actor
+        for ref, pending in actor.pending.items():
+            if isinstance(pending.effect, Schedule) and not pending.withdrawn:
+                self._population.frame.scheduled.append(Scheduled(resident.address, ref, pending.effect))
+        found = due_next(actor)
+        if found is not None:
+            self._population.alarm(resident, found[0])
+        before = tuple(actor.pending)
+        self._population.go_on(resident, now)
+        self._population.post.open_letters(resident, now)
+        self._population.post.ask_again(resident, before)
+        self._population.post.carry(now)
+
+    def found(self, path: bytes, now: Instant) -> Resident | None:
+        """The actor of a path in memory; none if it cannot be brought there."""
+        try:
+            return self._population.resident(address_of(path), now)
+        except (FaultError, UsageError, ValueError) as error:
+            _log.debug("%s", error)
+            return None
+
+    def unsettled(self, address: Address) -> Frame | None:
+        """A frame that has to be durable before an actor can be made anew; none if it can be now."""
+        resident = self.residents.get(address)
+        frames = [self._population.checkpoint.travelling.get(path_of(address))]
+        if resident is not None:
+            frames += [resident.tabled, resident.frame]
+        return next((frame for frame in frames if frame is not None and not frame.done), None)
+
+    def readmit(self, address: Address, now: Instant) -> Resident:
+        """Try again with an actor that was set aside, nothing of it being on its way to the journal."""
+        assert self.unsettled(address) is None, "whoever calls has waited"
+        path = path_of(address)
+        self.broken.pop(address, None)
+        try:
+            self._population.post.readmit(path)
+        except DecodeError as error:
+            raise self.set_aside(path, error) from None
+        if self._suspects.pop(path, 0):
+            self._population.frame.rows.append(Row(SUSPECTS, path, None))
+        self._population.checkpoint.readmit(path)
+        before = self.residents.get(address)
+        if before is not None and before.actor.broken is not None:
+            silence(before.actor)
+            del self.residents[address]
+            self._population.roomy.append(before)  # whoever waits for room there tries again
+        resident = self._population.resident(address, now)
+        resident.fault = None
+        self._population.go_on(resident, now)
+        self._population.post.open_letters(resident, now)
+        self._population.post.carry(now)
+        return resident
+
+    # -- out -----------------------------------------------------------------------------------------------
+
+    def passivate(self) -> None:
+        """Let idle actors go, where there are more than may stay."""
+        residents = self.residents
+        for _ in range(min(HAND_STEPS, len(residents))):
+            if len(residents) <= self._population.limits.resident_actors:
+                return
+            address, resident = residents.popitem(last=False)
+            if self._may_leave(resident):
+                silence(resident.actor)
+                self.passivations += 1
+            else:
+                residents[address] = resident
+
+    def _may_leave(self, resident: Resident) -> bool:
+        if resident.used:
+            resident.used = False
+            return False
+        if resident.address in self.held or resident.room or not resident.frame.done:
+            return False
+        if resident.tail is not None or wants_snapshot(resident):
+            # Into the tables first; once that is durable the hand comes by again.
+            self._population.checkpoint.let_leave(resident.path)
+            return False
+        return True
+
+
+def wants_snapshot(resident: Resident) -> bool:
+    """Whether there is something to replay that a snapshot would spare whoever activates it."""
+    actor = resident.actor
+    return bool(resident.head.tail_bytes) and resident.untaken != actor.seq and quiet(actor)
+
+
+DURABLE: Final = Frame(0)
+"""What an actor depends on that has just been read."""
+DURABLE.done = DURABLE.ended = True
