@@ -97,8 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         share = median(own / least for (own, _), least in zip(ours, bare, strict=True))
         rate, commits = median(rate for rate, _ in ours), median(commits for _, commits in ours)
         least = median(bare)
+        per_commit = messages / commits
         print(
-            f"{callers:>8}{actors:>8}{new:>8}{rate:>12,.0f}{least:>12,.0f}{share:>7.2f}{messages / commits:>8.0f}",
+            f"{callers:>8}{actors:>8}{new:>8}{rate:>12,.0f}{least:>12,.0f}{share:>7.2f}{per_commit:>8.0f}",
             flush=True,
         )
     with TemporaryDirectory() as directory:
