@@ -214,7 +214,12 @@ def test_what_a_caller_has_in_its_context_stays_there() -> None:
             CALLER.set("me")
             await runtime.start(Shelf(), "a")
             seen: list[str] = []
-            await runtime.list(Shelf, where=lambda one: seen.append(CALLER.get()) is None and one.key == "a")
+
+            def see(_: object) -> bool:
+                seen.append(CALLER.get())
+                return True
+
+            await runtime.list(Shelf, where=see)
             assert (seen, CALLER.get()) == (["nobody"], "me")
 
     in_asyncio(main)

@@ -168,7 +168,7 @@ def test_an_upcast_is_found_below_staticmethod() -> None:
     class Old:
         n: int = 0
 
-        @staticmethod
+        @staticmethod  # pyright: ignore[reportArgumentType]
         @upcast(1)
         def from_1(stored: dict[str, Any]) -> dict[str, Any]:
             return {"n": stored["m"]}

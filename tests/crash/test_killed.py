@@ -52,7 +52,7 @@ def killed_after(site: Site, beats: int, *options: str) -> bool:
 def test_killed_at_a_bad_moment(
     site: Site, seed: int, effort: int, judged: Judge, side: str, place: str
 ) -> None:
-    """Killed while it opens, recovers, commits, makes a checkpoint, cuts the log or closes: nothing is lost."""
+    """Killed as it opens, recovers, commits, makes a checkpoint, cuts the log or closes: nothing is lost."""
     chance = Random(f"{seed} {side} {place}")
     assert killed_after(site, 60)
     for _ in range(min(effort, 10)):

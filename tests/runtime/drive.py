@@ -1,4 +1,4 @@
-"""A host without a loop, a thread or a clock: it drives a population by hand, and crashes when it is told to."""
+"""A host without a loop, a thread or a clock: it drives a population by hand, and crashes when told."""
 
 from __future__ import annotations
 
@@ -102,11 +102,9 @@ class Drive:
 
     # -- what callers do -----------------------------------------------------------------------------------
 
-    def send(
-        self, address: Address | Any, key: str, handler: Any, *args: Any, id_: str | None = None
-    ) -> Ticket:
+    def send(self, entity: type[Any], key: str, handler: Any, *args: Any, id_: str | None = None) -> Ticket:
         """Send a message to an actor of this entity; a frame is cut if it is time for one."""
-        return self.deliver((spec_of(address).name, key), message(handler, *args, id_=id_))
+        return self.deliver((spec_of(entity).name, key), message(handler, *args, id_=id_))
 
     def deliver(self, address: Address, input_: Input) -> Ticket:
         ticket = Ticket(address, input_)
@@ -179,7 +177,7 @@ class Drive:
         return frame
 
     def settle(self, at_most: int = 10_000) -> int:
-        """Take up what was left behind, and commit until there is nothing to write; gives how often that was."""
+        """Take up what was left behind, and commit while there is something to write; gives how often."""
         self.hear()
         for count in range(at_most):
             if not self.population.busy(self.now):

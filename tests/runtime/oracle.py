@@ -1,4 +1,4 @@
-"""What has to be true of a journal, whatever happened: read from its bytes, and not by the code that is proved.
+"""What has to be true of a journal, whatever happened: read from its bytes, not by the code on trial.
 
 The log of all commits, as the journal kept them, says what was admitted and asked for; the tables have to say
 the same; and actors in memory have to be what replaying their records gives.
@@ -52,7 +52,7 @@ def letters(journal: Any) -> list[tuple[Address, Any]]:
 
 
 def tabled(journal: Any, address: Address) -> tuple[int, list[bytes]]:
-    """What tables and log together say of an actor: the number of the first record kept, and all from there."""
+    """What tables and log together say of an actor: the number of the first record kept, and all since."""
     path = f"{address[0]}\0{address[1]}\0".encode()
     data = journal.read("heads", path)
     position, count = _codec.unpack(unseal(data, "a head"))[:2] if data is not None else (0, 0)
@@ -80,7 +80,7 @@ def tabled(journal: Any, address: Address) -> tuple[int, list[bytes]]:
 
 
 def check(drive: Drive, *, live: bool = True) -> None:
-    """Everything that was acknowledged is there once and in order, and nothing else; live is what replay gives."""
+    """All that was acknowledged is there once and in order, and nothing else; live is what replay gives."""
     raw = histories(drive.journal.history)
     records = {address: [_codec.unpack_record(one) for one in ones] for address, ones in raw.items()}
     _see_order(records)
@@ -148,11 +148,11 @@ def _see_inside(records: dict[Address, list[Record]], kept: list[tuple[Address, 
             input_ = one.input
             if input_ is None or input_.sender is None:
                 continue
-            sender = tuple(input_.sender)
+            sender, whose = tuple(input_.sender), (input_.sender[0], input_.sender[1])
             _see_sent(asked, sender, address, input_)
             got[sender] += 1
-            assert order[sender] > last.get(sender[:2], -1), f"{address} has {input_} in the wrong order"
-            last[sender[:2]] = order[sender]
+            assert order[sender] > last.get(whose, -1), f"{address} has {input_} in the wrong order"
+            last[whose] = order[sender]
     for target, input_ in kept:
         if input_.sender is not None:
             sender = tuple(input_.sender)

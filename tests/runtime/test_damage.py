@@ -11,6 +11,7 @@ from actorflow import DecodeError, FaultError, Limits, Suspect
 from actorflow._core import replay
 from actorflow._core.actor import Actor
 from actorflow._core.facts import Address
+from actorflow._core.once import Ids
 from actorflow._runtime import shelf
 from actorflow._runtime.tables import HEADS, HISTORY, IDS, LETTERS, SNAPSHOTS, SUSPECTS, path_of
 from persistence import MemoryJournal
@@ -46,6 +47,7 @@ def peopled() -> Drive:
 
 
 def rows() -> Iterator[tuple[str, bytes]]:
+    """What can be damaged."""
     drive = peopled()
     for table in (*NAMED, LETTERS):
         found = drive.journal.scan(table, b"\0", None, at_most=100_000)
@@ -57,6 +59,7 @@ ROWS = list(rows())
 
 
 def whose(table: str, key: bytes) -> Address:
+    """The actor to which a row belongs."""
     entity, name, *_ = key.split(b"\0")
     return entity.decode(), name.decode()
 
@@ -70,7 +73,7 @@ def test_there_is_something_to_damage() -> None:
 @pytest.mark.parametrize("how", ["flip", "drop", "cut"])
 @pytest.mark.parametrize("number", range(len(ROWS)))
 def test_a_damaged_row_harms_the_actor_it_belongs_to(number: int, how: str) -> None:
-    """That one raises an error that names it, the others go on, the log is cut off; mended, it is as it was."""
+    """That one raises an error that names it, the others go on, the log is cut off; mended, it is back."""
     table, key = ROWS[number]
     if table == LETTERS and how == "drop":
         return  # as if it had been delivered: that is what the removal of such a row says
@@ -134,7 +137,7 @@ def _see_only_the_past_is_lost(drive: Drive, address: Address, table: str) -> No
 
 def _replayed(drive: Drive, address: Address, records: list[bytes]) -> Actor:
     spec = drive.population.specs[address[0]]
-    actor = Actor(spec, address[1], shelf.Ids.within(spec.limits.id_window, spec.limits.id_bytes))
+    actor = Actor(spec, address[1], Ids.within(spec.limits.id_window, spec.limits.id_bytes))
     replay.replay(actor, records)
     return actor
 
@@ -170,15 +173,15 @@ def test_a_head_that_cannot_be_read_loses_nothing_of_the_log(commits: int, knobs
             drive.send(Account, key, Account.deposit, f"{key}{n}", 1)
     drive = drive.crash(min(commits, len(drive.journal.history)))
     expected = histories(drive.journal.history).get(("Account", "b"), [])
-    key = path_of(("Account", "b"))
-    head = drive.journal.read(HEADS, key)
+    path = path_of(("Account", "b"))
+    head = drive.journal.read(HEADS, path)
     if head is None:
         return
     drive.journal.close()
     journal = holding(drive.journal.history)
     journal.open(drive.journal._standing.tables)
     with journal.write() as batch:
-        batch.put(HEADS, key, b"damaged")
+        batch.put(HEADS, path, b"damaged")
     journal.close()
     sent, drive = drive.sent, Drive(journal, limits=Limits(log_bytes=1))
     drive.sent = sent
@@ -190,7 +193,7 @@ def test_a_head_that_cannot_be_read_loses_nothing_of_the_log(commits: int, knobs
     drive.settle()
     assert drive.journal.statistics().frames < 5
     with drive.journal.write() as batch:
-        batch.put(HEADS, key, head)
+        batch.put(HEADS, path, head)
     drive.population.residency.readmit(("Account", "b"), drive.now)
     for _ in range(3):
         assert drive.actor(Account, "b").seq == len(expected)
@@ -263,7 +266,7 @@ def test_a_key_that_says_nothing_harms_nobody(table: str) -> None:
 
 
 def test_an_actor_that_killed_the_process_twice_is_set_aside() -> None:
-    """Whoever was being activated when the process died twice is left alone, by name, until it is readmitted."""
+    """Whoever was being activated when the process died twice is left alone, until it is readmitted."""
     drive = Drive(limits=Limits(log_bytes=1))
     for key in ("a", "b"):
         drive.send(Account, key, Account.deposit, key, 5)
@@ -346,7 +349,7 @@ def test_an_error_of_the_author_while_reading_is_contained(monkeypatch: pytest.M
 
 
 def test_a_broken_actor_is_not_written_down_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What memory holds of one that could not be rebuilt is not what its records say: those are kept instead."""
+    """What memory holds of one that could not be rebuilt is not what its records say: those are kept."""
     drive = Drive(limits=Limits(resident_actors=1))
     for n in range(5):
         drive.send(Account, "b", Account.deposit, f"t{n}", 5)
@@ -373,7 +376,7 @@ def test_a_broken_actor_is_not_written_down_as_it_is(monkeypatch: pytest.MonkeyP
 
 
 def test_a_broken_actor_is_made_anew_by_readmit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From what the journal has of it, once everything of it is there; whoever waited for room tries again."""
+    """From the journal, once everything of it is there; whoever waited for room tries again."""
     drive = Drive(every=0)
     drive.send(Account, "b", Account.deposit, "t1", 5)
     resident = drive.resident(Account, "b")

@@ -42,7 +42,7 @@ def turned(knobs: Knobs, way: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_whatever_happens_the_oracle_holds(way: str, knobs: Knobs, seed: int, effort: int) -> None:
-    """After any history all that was acknowledged is there once and in order, and live is what replay gives."""
+    """After any history all that was acknowledged is there once, in order, and live is what replay gives."""
     given = turned(knobs, way)
     for number in range(SEEDS * effort):
         work = Workload(seed + number)
@@ -75,7 +75,7 @@ def test_a_crash_after_any_frame_loses_and_repeats_nothing(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_crashes_while_it_recovers(way: str, knobs: Knobs, seed: int, effort: int) -> None:
-    """A process that dies while it takes up what the last one left is taken up in turn, any number of times."""
+    """A process that dies while it takes up what the last one left is taken up in turn, however often."""
     given = turned(knobs, way)
     for number in range(3 * effort):
         chance = Random(seed + number)
@@ -154,7 +154,7 @@ def played(seed: int, steps: int, **given: Any) -> dict[Address, list[bytes]]:
     ],
 )
 def test_settings_that_must_not_matter_do_not(setting: str, knobs: Knobs, seed: int, effort: int) -> None:
-    """How messages share frames, when the tables are written and who is in memory leaves no trace in a history."""
+    """How messages share frames, when tables are written and who is in memory leaves no trace."""
     for number in range(6 * effort):
         expected = played(seed + number, 150)
         assert sum(map(len, expected.values())) > 50

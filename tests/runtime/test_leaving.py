@@ -1,8 +1,9 @@
-"""Nothing leaves before what it depends on is durable, and whoever waited is told the truth when it is not."""
+"""Nothing leaves before what it depends on is durable; whoever waited is told the truth when it is not."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import trio
 
 from actorflow import (
     ActorCompleted,
+    ActorHandle,
     AlreadyStarted,
     IdReused,
     JournalFull,
@@ -30,7 +32,16 @@ from .town import TOWN, Account, Basket, Child, Echo
 Call = Callable[[Runtime], Awaitable[Any]]
 
 
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Expect that the runtime stops, and says so at its end."""
+    with pytest.raises(Stopped):
+        yield
+
+
 def deposit(key: str, token: str, cents: int = 5, id_: str | None = None) -> Call:
+    """A call that pays something in."""
+
     def call(runtime: Runtime) -> Awaitable[Any]:
         account = runtime.actor(Account, key)
         return (account if id_ is None else account.once(id_)).update(Account.deposit, token, cents)
@@ -39,12 +50,14 @@ def deposit(key: str, token: str, cents: int = 5, id_: str | None = None) -> Cal
 
 
 async def batch(runtime: Runtime) -> None:
+    """A call that is refused: one of the two has ended."""
     async with runtime.batch() as both:
         both.signal(runtime.actor(Echo, "e"), Echo.hear, "t")
         both.signal(runtime.actor(Basket, "done"), Basket.add, "t", "sku")
 
 
 async def start_again(runtime: Runtime) -> None:
+    """A call that is refused: it runs."""
     await runtime.start(Basket(), "x")
 
 
@@ -85,6 +98,7 @@ async def unsettle(runtime: Runtime, nursery: trio.Nursery) -> list[Caller]:
 
 
 def told(caller: Caller) -> str:
+    """What became of a call."""
     return repr(caller.value) if caller.error is None else type(caller.error).__name__
 
 
@@ -113,7 +127,7 @@ async def test_nothing_is_told_before_it_is_durable(what: str) -> None:
 async def test_what_was_in_doubt_is_not_told_either(what: str, kept: bool) -> None:
     """The commit fails: whoever asked about what it held is told so, and neither an answer nor a refusal."""
     journal = HeldJournal()
-    with pytest.raises(Stopped):
+    with stopping():
         async with running(journal) as (runtime, nursery):
             journal.hold()
             first = await unsettle(runtime, nursery)
@@ -135,7 +149,7 @@ async def test_who_was_in_the_frame_is_told_unknown_and_who_was_behind_it_not_ac
     """And the body goes on, until it is left; after reopening the same id tells what there is."""
     journal = HeldJournal()
     went_on = False
-    with pytest.raises(Stopped):
+    with stopping():
         async with Runtime(journal, entities=TOWN) as runtime, trio.open_nursery() as nursery:
             journal.hold()
             inside = [
@@ -175,7 +189,7 @@ async def test_the_exit_raises_and_the_error_of_the_body_wins() -> None:
     """What the body raises itself is not hidden by the journal's failure."""
     journal = HeldJournal()
     journal.fail_at(1)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - it is raised inside the block
         async with Runtime(journal, entities=TOWN) as runtime:
             with pytest.raises(Unknown):
                 await deposit("a", "t")(runtime)
@@ -203,7 +217,8 @@ async def test_a_caller_that_is_cancelled_loses_and_repeats_nothing(checkpoints:
         for caller in callers:
             await caller.ended()
         assert all(caller.done and caller.error is None for caller in callers[1::2])
-        state = (await runtime.actor(Account, "a").at((await runtime.actor(Account, "a").describe()).seq)).state
+        account = runtime.actor(Account, "a")
+        state = (await account.at((await account.describe()).seq)).state
         assert len(set(state.seen)) == len(state.seen) == state.cents
         assert {"t1", "t3", "t5"} <= set(state.seen)
 
@@ -265,7 +280,7 @@ async def test_a_second_runtime_over_one_journal_does_not_disturb_the_first() ->
 
 
 async def test_a_full_mailbox_makes_callers_wait_before_they_are_admitted() -> None:
-    """What is not admitted can be given up without a trace; the others come in in order once there is room."""
+    """What is not admitted can be given up without a trace; others come in, in order, once there is room."""
     clock = Clock()
     async with running(MemoryJournal(), clock, mailbox_messages=2) as (runtime, nursery):
         basket = runtime.actor(Basket, "x")
@@ -289,7 +304,7 @@ async def test_a_full_mailbox_makes_callers_wait_before_they_are_admitted() -> N
 
 
 async def test_a_frame_that_is_full_makes_callers_wait() -> None:
-    """What may wait for the next commit is bounded in bytes; whoever is over it comes in with a later frame."""
+    """What may wait for a commit is bounded in bytes; whoever is over it comes in with a later frame."""
     journal = HeldJournal()
     async with running(journal, frame_bytes=500) as (runtime, nursery):
         journal.hold()
@@ -306,6 +321,16 @@ async def test_a_frame_that_is_full_makes_callers_wait() -> None:
         assert await runtime.actor(Echo, "e").query(Echo.counted) == 9
 
 
+def packing(basket: ActorHandle[Basket]) -> Callable[[], Awaitable[Any]]:
+    """A call that holds the mailbox."""
+    return lambda: basket.update(Basket.pack, "t", 60)
+
+
+def adding(basket: ActorHandle[Basket], token: str) -> Callable[[], Awaitable[Any]]:
+    """A call that waits behind it."""
+    return lambda: basket.signal(Basket.add, token, "sku")
+
+
 async def test_those_who_wait_for_room_are_turned_away_when_it_ends() -> None:
     """Of a runtime that stops or is closed they hear that nothing of theirs was accepted."""
     for failing in (True, False):
@@ -317,12 +342,9 @@ async def test_those_who_wait_for_room_are_turned_away_when_it_ends() -> None:
                     journal, entities=TOWN, limits=Limits(mailbox_messages=1), clock=Clock()
                 ) as runtime:
                     basket = runtime.actor(Basket, "x")
-                    callers = [Caller(outside, lambda: basket.update(Basket.pack, "t", 60))]
+                    callers = [Caller(outside, packing(basket))]
                     await still(runtime)
-                    callers += [
-                        Caller(outside, lambda n=n: basket.signal(Basket.add, f"t{n}", "sku"))  # type: ignore[misc]
-                        for n in range(3)
-                    ]
+                    callers += [Caller(outside, adding(basket, f"t{n}")) for n in range(3)]
                     await still(runtime)
                     if failing:
                         journal.fail_at(len(journal.history) + 1)
@@ -337,7 +359,7 @@ async def test_those_who_wait_for_room_are_turned_away_when_it_ends() -> None:
 
 
 async def test_a_full_journal_takes_nothing_new_and_lets_all_else_go_on() -> None:
-    """At the quota new work is refused by name; what runs ends, what is parked can be seen to, reading works."""
+    """At the quota new work is refused by name; what runs ends, what is parked is seen to, reading works."""
     clock = Clock()
     journal = HeldJournal()
     async with running(journal, clock) as (runtime, nursery):
@@ -385,7 +407,7 @@ async def test_batches_are_all_or_nothing() -> None:
                 many.signal(runtime.actor(Echo, f"e{n % 5}"), Echo.hear, f"t{n}")
         assert len(journal.history) == before + 1
         assert [(await runtime.actor(Echo, f"e{n}").describe()).seq for n in range(5)] == [10] * 5
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(ZeroDivisionError):  # noqa: PT012 - it is raised inside the block
             async with runtime.batch() as none:
                 none.signal(runtime.actor(Echo, "e"), Echo.hear, "t")
                 raise ZeroDivisionError

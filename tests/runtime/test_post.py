@@ -1,4 +1,4 @@
-"""What actors send one another: in the frame of its cause or as a letter, once, in order, and to a bounded end."""
+"""What actors send one another: with its cause or as a letter, once, in order, and to a bounded end."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ WITHOUT_ECHO = tuple(one for one in TOWN if one is not Echo)
 
 
 def heard(drive: Drive, key: str) -> list[str]:
+    """What an echo was told."""
     actor = drive.actor(Echo, key)
     return [] if actor.state is None else actor.state.heard
 
 
 def fill(key: str, tokens: int) -> list[str]:
+    """Tokens of this key."""
     return [f"{key}-{n}" for n in range(tokens)]
 
 

@@ -1,4 +1,4 @@
-"""Who has something to do, and when: never early, once, in due order, in bounded slices, whatever the clock does."""
+"""Who has something to do, and when: never early, once, in due order, in slices, whatever the clock does."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ HOUR = 3_600
 
 
 def fired(drive: Drive, key: str) -> list[int]:
+    """The timers of a basket that have fired."""
     found: list[int] = drive.state(Basket, key).fired
     return found
 
@@ -267,6 +268,6 @@ def test_reading_by_pages_misses_none_with_the_same_due_time(
         due = clock.next(now)
         assert due > now
         now = due
-        while (path := clock.take(now)) is not None:
-            found.append((now, path))
+        while (next_path := clock.take(now)) is not None:
+            found.append((now, next_path))
     assert found == expected

@@ -1,4 +1,4 @@
-"""Entities for the proofs: what they are told carries a token, so that it can be found again wherever it went."""
+"""Entities for the proofs: what they are told carries a token, to be found again wherever it went."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from actorflow._codec.records import RecordCodec
 from actorflow._core import facts
-from actorflow._core.actor import Actor
 from actorflow._core.facts import Await, Input
 from actorflow._core.quiet import quiet
 
@@ -65,7 +64,7 @@ class Workload:
             case "again":
                 if self.last_id is not None:
                     _, *same = self.last_id
-                    self._send(drive, *same, id_=same[3])  # type: ignore[misc]
+                    self._send(drive, *same, id_=same[3])
             case _:
                 self._send(drive, Account, key, getattr(Account, what), token, other, cents)
 
