@@ -130,12 +130,15 @@ def check_format(env: lmdb.Environment, path: Path) -> None:
         )
 
 
-def opening_failed(path: Path, error: lmdb.Error) -> JournalError:
-    """What to say where LMDB would not open it."""
+def opening_failed(path: Path, error: lmdb.Error | OSError) -> JournalError:
+    """What to say where LMDB or the system would not open it."""
     said = f"{type(error).__name__}: {error}"
     if isinstance(error, lmdb.InvalidError | lmdb.CorruptedError | lmdb.PageNotFoundError):
         return Damaged(f"{path}: {said}\nhint: bring it back from a backup; check() tells more")
-    return JournalError(f"{path} could not be opened: {said}\nhint: is the disk full, or memory limited?")
+    return JournalError(
+        f"{path} could not be opened: {said}\n"
+        "hint: is the disk full, or failing? may this user write there? is memory limited?"
+    )
 
 
 # ---- read within a transaction -----------------------------------------------------------------------

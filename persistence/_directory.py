@@ -17,6 +17,7 @@ application's own directory would one day wait for somebody who runs the applica
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import socket
 import struct
@@ -31,6 +32,8 @@ from persistence._bounds import NOTE_BYTES_MAX, checked_note
 from persistence.journal import Damaged, Locked, WrongFormat
 
 __all__ = ["DATA", "NEW", "Note", "check_data_file", "look", "sync_directory", "take_lock"]
+
+_log = logging.getLogger("persistence")
 
 DATA = "journal.mdb"
 NEW = "journal.mdb.new"
@@ -94,12 +97,12 @@ def take_lock(path: Path) -> int:
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(number, 1_000, 0).decode("utf-8", "replace").strip()
+            holder = os.pread(number, 1_000, 0).decode("utf-8", "replace").partition("\n")[0]
             raise _locked(path, holder) from None
         began = datetime.now(UTC).isoformat(timespec="seconds")
         text = f"process {os.getpid()} on {socket.gethostname()}, since {began}\n".encode()
-        os.ftruncate(number, 0)
-        os.pwrite(number, text, 0)
+        os.pwrite(number, text, 0)  # over the old one: on a full disk there may be no room for another
+        os.ftruncate(number, len(text))
     except BaseException:
         os.close(number)
         raise
@@ -213,25 +216,48 @@ def _magic(page: bytes, header_bytes: int) -> tuple[int, int]:
 
 
 class Note:
-    """A few bytes in a file of their own, written in one piece and never synced; damaged is empty."""
+    """A few bytes in a file of their own, written in one piece and never synced; damaged is empty.
+
+    A disk that does not take a note stops nothing: notes are a help, whoever notes is in the middle of
+    something that an error would leave half done, and a disk that has failed fails the next commit too.
+    """
 
     _HEAD = struct.Struct(">II")
 
     def __init__(self, path: Path) -> None:
         self._number = os.open(path / NOTE, os.O_RDWR | os.O_CREAT, 0o600)
+        self._fails = False
+        try:
+            self.text = self._read()
+            # A disk that takes no note is noticed here, where an error harms nobody.  Otherwise each opening
+            # would find the same old one, and take it for another death over the same task.
+            self._put(self.text)
+        except BaseException:
+            os.close(self._number)
+            raise
+
+    def _read(self) -> bytes:
         held = os.pread(self._number, self._HEAD.size + NOTE_BYTES_MAX, 0)
-        self.text = b""
-        if len(held) >= self._HEAD.size:
-            length, checksum = self._HEAD.unpack_from(held)
-            text = held[self._HEAD.size : self._HEAD.size + length]
-            if len(text) == length and crc32(text) == checksum:
-                self.text = text
+        if len(held) < self._HEAD.size:
+            return b""
+        length, checksum = self._HEAD.unpack_from(held)
+        text = held[self._HEAD.size : self._HEAD.size + length]
+        return text if len(text) == length and crc32(text) == checksum else b""
 
     def write(self, text: bytes) -> None:
         """Put this in the place of the last one: 1.2 µs, one system call."""
-        checked_note(text)
+        self.text = checked_note(text)
+        try:
+            self._put(text)
+        except OSError as error:
+            if not self._fails:  # said once, and not with every note
+                _log.warning("a note cannot be kept, and the journal goes on without: %s", error)
+            self._fails = True
+        else:
+            self._fails = False
+
+    def _put(self, text: bytes) -> None:
         os.pwrite(self._number, self._HEAD.pack(len(text), crc32(text)) + text, 0)
-        self.text = text
 
     def close(self) -> None:
         """Let go of the file."""

@@ -140,8 +140,8 @@ class Journal(Protocol):
     def note(self, text: bytes, /) -> None:
         """Keep up to 4,000 bytes, cheaply, in the place of the last ones; any thread.
 
-        They survive the death of the process.  After a loss of power the last note may be an earlier one,
-        or none.
+        They survive the death of the process.  After a loss of power, or where the disk does not take it,
+        the last note may be an earlier one, or none.
         """
         ...
 

@@ -77,28 +77,32 @@ class LmdbJournal:
         """Make ready to read and write these tables, creating what is not there."""
         if self._store is not None:
             raise Locked(f"{self.path} is open already, by this journal\nhint: close it first")
+        try:
+            self._take(tables)
+        except BaseException as error:
+            self._let_go()
+            # An error without a number is no system's: it was raised here, and has its hint.
+            if isinstance(error, lmdb.Error) or (isinstance(error, OSError) and error.errno):
+                raise data_file.opening_failed(self.path, error) from error
+            raise
+        self._commits = 0
+        _watch_forks(self)
+
+    def _take(self, tables: Sequence[str]) -> None:
         directory.look(self.path)
         if not self.path.exists():
             self.path.mkdir(mode=0o700, exist_ok=True)
             directory.sync_directory(self.path.parent)
         self._lock = directory.take_lock(self.path)
-        try:
-            if not directory.look(self.path):
-                data_file.create(self.path)
-            (self.path / directory.NEW).unlink(missing_ok=True)
-            file = self.path / directory.DATA
-            directory.check_data_file(file)
-            power = self._durability == "power"
-            self._store = Store(file, self._quota_bytes, self._map_bytes, sync=power)
-            self._store.open_tables(tables, self._standing)
-            self._note = directory.Note(self.path)
-        except BaseException as error:
-            self._let_go()
-            if isinstance(error, lmdb.Error):
-                raise data_file.opening_failed(self.path, error) from error
-            raise
-        self._commits = 0
-        _watch_forks(self)
+        if not directory.look(self.path):
+            data_file.create(self.path)
+        (self.path / directory.NEW).unlink(missing_ok=True)
+        file = self.path / directory.DATA
+        directory.check_data_file(file)
+        power = self._durability == "power"
+        self._store = Store(file, self._quota_bytes, self._map_bytes, sync=power)
+        self._store.open_tables(tables, self._standing)
+        self._note = directory.Note(self.path)
 
     def close(self) -> None:
         """Let go of everything; closing twice is no mistake."""
@@ -108,6 +112,11 @@ class LmdbJournal:
         try:
             if self._durability == "process" and self._stopped is None:
                 store.env.sync(True)  # noqa: FBT003 - it takes no name
+        except lmdb.Error as error:
+            raise JournalError(
+                f"{self.path} was closed, and may not survive a loss of power: {_said(error)}\n"
+                "hint: see to the disk; open the journal again, and see what is there"
+            ) from error
         finally:
             self._let_go()
             self._stopped = None
@@ -260,7 +269,10 @@ class LmdbJournal:
         """
         if self._store is not None:
             raise Locked(f"{self.path} is open\nhint: close it to check it, or check a backup of it")
-        return findings(self.path)
+        try:
+            return findings(self.path)
+        except OSError as error:
+            raise data_file.opening_failed(self.path, error) from error
 
     def backup(self, to: str | os.PathLike[str], /) -> None:
         """Make a journal in the directory ``to``, of what is committed now; it may be written meanwhile.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from persistence import LmdbJournal
+from persistence import JournalError, LmdbJournal
 from tests.journal.kit import TABLES, append, child, told
 from tests.tidy.house import ROOT
 
@@ -31,9 +34,10 @@ try:
             batch.append(b"%d " % number + b"x" * 3_000)
             batch.put("rows", b"last", b"%d" % number)
         acknowledged = number
-except (JournalError, OSError) as error:
+except JournalError as error:
     after.append(type(error).__name__)
-    assert isinstance(error, OSError) or "hint:" in str(error), error
+    assert "hint:" in str(error), error
+    assert sys.argv[1] in str(error), error
     try:
         journal.write()
     except JournalError as error:
@@ -94,6 +98,60 @@ def test_disks_do_fail_in_these_tests(path: Path, tmp_path: Path) -> None:
     acknowledged, after = _inject(path, tmp_path / "calls", "fdatasync:error=EIO:when=6+")
     assert 0 < acknowledged < 6
     assert after == ["Stopped", "Stopped"]
+
+
+def _broken(*_: object) -> NoReturn:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("call", ["open", "pread", "pwrite", "ftruncate", "fsync", "mkdir"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_disk_that_fails_while_it_is_opened_is_named(
+    path: Path, call: str, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever call fails, the error says which journal and what to do, and holds nothing."""
+    journal = LmdbJournal(path)
+    if there:
+        journal.open(TABLES)
+        journal.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, _broken)
+        try:
+            journal.open(TABLES)
+        except JournalError as error:
+            told = str(error)
+        else:
+            assert (there, call) in {(True, "fsync"), (True, "mkdir")}, "it was not called"
+            return
+        finally:
+            journal.close()
+    assert told.startswith(f"{path} could not be opened: ")
+    assert "Input/output error" in told
+    assert "\nhint: is the disk full, or failing?" in told
+    _acknowledged_are_there(path, 0, 0)
+
+
+def test_a_disk_that_takes_no_note_stops_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Notes are a help: the log tells once that they fail, commits go on, and the next opening notices."""
+    journal = LmdbJournal(path)
+    journal.open(TABLES)
+    journal.note(b"before")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", _broken)
+        for _ in range(3):
+            journal.note(b"lost")
+        append(journal, b"frame")
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        journal.close()
+        with pytest.raises(JournalError, match="could not be opened"):
+            journal.open(TABLES)
+    journal.open(TABLES)
+    assert journal.noted() == b"before"
+    journal.note(b"after")
+    journal.close()
+    assert len(caplog.records) == 1
 
 
 FULL_DISK = """
