@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from actorflow.errors import HandlerFailed as HandlerFailed
     from actorflow.errors import HistoryFull as HistoryFull
     from actorflow.errors import IdReused as IdReused
+    from actorflow.errors import Interrupted as Interrupted
     from actorflow.errors import JournalFull as JournalFull
     from actorflow.errors import LimitExceeded as LimitExceeded
     from actorflow.errors import NondeterminismError as NondeterminismError
@@ -84,6 +85,8 @@ if TYPE_CHECKING:
     from actorflow.errors import Runaway as Runaway
     from actorflow.errors import Stuck as Stuck
     from actorflow.errors import Suspect as Suspect
+    from actorflow.errors import TryLater as TryLater
+    from actorflow.errors import Unavailable as Unavailable
     from actorflow.errors import Unknown as Unknown
     from actorflow.errors import UnknownEntity as UnknownEntity
     from actorflow.errors import UnknownHandler as UnknownHandler
@@ -95,7 +98,7 @@ if TYPE_CHECKING:
     from actorflow.limits import Limits as Limits
 
 _HOMES = {
-    "_authoring.activities": ("Activity", "RetryPolicy", "activity"),
+    "_authoring.activities": ("Activity", "Attempt", "Breaker", "RetryPolicy", "activity"),
     "_authoring.actors": ("actor",),
     "_authoring.callbacks": ("callback",),
     "_authoring.children": ("fan_out", "start_child"),
@@ -152,6 +155,9 @@ _HOMES = {
         "Suspect",
         "UsageError",
         "WrongArgument",
+        "Interrupted",
+        "TryLater",
+        "Unavailable",
     ),
     "limits": ("Limits",),
 }

@@ -11,6 +11,7 @@ after ``hint:`` what to do.  Knows nothing of the rest of actorflow, so everythi
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import ClassVar
 
 from attrs import define
@@ -34,6 +35,7 @@ __all__ = [
     "HandlerFailed",
     "HistoryFull",
     "IdReused",
+    "Interrupted",
     "JournalFull",
     "LimitExceeded",
     "NondeterminismError",
@@ -47,6 +49,8 @@ __all__ = [
     "Runaway",
     "Stuck",
     "Suspect",
+    "TryLater",
+    "Unavailable",
     "Unknown",
     "UnknownEntity",
     "UnknownHandler",
@@ -361,6 +365,37 @@ class ActivityFailed(OutcomeError):
 
     def fact(self) -> str:
         return f"activity {self.activity} failed with {self.type}: {self.message}"
+
+
+@define(slots=False, eq=False, str=False)
+class Interrupted(OutcomeError):
+    """The process ended while an attempt of an activity ran; what it has done is unknown."""
+
+    activity: str
+
+    def fact(self) -> str:
+        return f"the process ended while {self.activity} ran"
+
+
+@define(slots=False, eq=False, str=False)
+class TryLater(OutcomeError):
+    """Raised by an activity: what it needs is exhausted, and may be there again after a while."""
+
+    after: timedelta
+    reason: str = "there is no room at the moment"
+
+    def fact(self) -> str:
+        return f"{self.reason}; again after {self.after}"
+
+
+@define(slots=False, eq=False, str=False)
+class Unavailable(OutcomeError):
+    """Raised by an activity: what it depends on is down, so others need not try; breaks the circuit."""
+
+    reason: str
+
+    def fact(self) -> str:
+        return self.reason
 
 
 @define(slots=False, eq=False, str=False)

@@ -67,6 +67,12 @@ class Limits:
     """What may wait for the next commit, before callers are made to wait."""
     log_bytes: int = _bound(32 << 20)
     """How long the log may grow before the tables are brought up to it."""
+    running_activities: int = _bound(1_000)
+    """Attempts of activities that run at a time; more wait for their turn."""
+    activity_threads: int = _bound(40)
+    """Threads for activities that are a plain ``def``."""
+    close_grace: timedelta = timedelta(seconds=2)
+    """How long attempts that run may go on when the runtime is closed."""
 
     def __attrs_post_init__(self) -> None:
         """Let what is quiet go on before it is refused, also where only the later bound was set."""

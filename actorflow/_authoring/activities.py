@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from datetime import timedelta
+from secrets import token_hex
 from typing import (
     TYPE_CHECKING,
     Any,
     Final,
     Generic,
     Literal,
-    NoReturn,
     ParamSpec,
     TypedDict,
     TypeVar,
@@ -24,11 +25,11 @@ import attrs
 from attrs import field, frozen
 from attrs.validators import deep_iterable, ge, gt, instance_of, optional
 
-from actorflow._codec import Arguments, arguments, unpack
+from actorflow._codec import Arguments, arguments, pack, positional, unpack
 from actorflow._codec.failures import failure
 from actorflow._core.ambient import ambient
 from actorflow._core.facts import CANCELLED, OK, SCHEDULE, TIMED_OUT, Schedule
-from actorflow.errors import ActivityFailed, DefinitionError, NotInHandler
+from actorflow.errors import ActivityFailed, Cancelled, DefinitionError, NotInHandler
 
 from .calls import Call
 from .keys import check_name
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from actorflow._core.actor import Actor
     from actorflow._core.pending import Pending
 
-__all__ = ["Activity", "Options", "RetryPolicy", "activity"]
+__all__ = ["RUNNING", "Activity", "Attempt", "Breaker", "Options", "RetryPolicy", "activity"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,6 +68,16 @@ class RetryPolicy:
 
 
 @frozen(kw_only=True)
+class Breaker:
+    """When to leave a dependency alone that is down: its activities wait, and one at a time tries."""
+
+    failures: int = field(default=5, validator=gt(0))
+    """So many failed attempts in a row break the circuit; an ``Unavailable`` does at once."""
+    pause: timedelta = field(default=timedelta(seconds=30), validator=_positive)
+    """After which one attempt may try."""
+
+
+@frozen(kw_only=True)
 class Options:
     """How an activity is run; there is always a time-out, also when nobody sets one."""
 
@@ -83,6 +94,8 @@ class Options:
     """How many attempts may run at a time in one runtime."""
     rate: float | None = field(default=None, validator=optional(gt(0)))
     """How many attempts may begin in a second."""
+    breaker: Breaker | None = field(default=None, validator=optional(instance_of(Breaker)))
+    """When to leave alone what it depends on."""
     on_cancel: Literal["wait", "abandon"] = "wait"
     """Whether cancelling waits until the running attempt has ended."""
 
@@ -97,6 +110,7 @@ class Choices(TypedDict, total=False):
     retry: RetryPolicy
     concurrency: int | None
     rate: float | None
+    breaker: Breaker | None
     on_cancel: Literal["wait", "abandon"]
 
 
@@ -111,6 +125,10 @@ class Activity(Generic[P, R_co]):
     aliases: tuple[str, ...]
     arguments: Arguments
     defaults: Options
+    waits: bool
+    """It is an ``async def``."""
+    run: Callable[..., Any]
+    """The function, taking every argument by position."""
     overrides: tuple[tuple[str, Any], ...] = ()
 
     def __str__(self) -> str:
@@ -158,7 +176,7 @@ class Activity(Generic[P, R_co]):
         def begin(actor: Actor) -> Pending:
             for alias in self.aliases:
                 actor.aliases[alias] = self.name
-            return actor.expect(effect, self._read, patient=patient)
+            return actor.expect(effect, self._read, patient=patient, asked=self)
 
         return begin
 
@@ -174,10 +192,55 @@ class Activity(Generic[P, R_co]):
         return None, ActivityFailed(self.name, type_, message, details)
 
 
+class Attempt:
+    """The attempt that runs, as its function sees it."""
+
+    def __init__(
+        self,
+        number: int,
+        key: str,
+        last_heartbeat: bytes,
+        beat: Callable[[bytes], bool],
+        leave: Callable[[], str],
+    ) -> None:
+        self.number = number
+        """1, and one more with each retry, restarts included."""
+        self.key = key
+        """By which the other side can know this again: the same in every attempt, in no other call."""
+        self._last_heartbeat = last_heartbeat
+        self._beat = beat
+        self._leave = leave
+
+    @property
+    def last_heartbeat(self) -> Any:
+        """What the last heartbeat of the attempts before told; none if there was none."""
+        return unpack(self._last_heartbeat) if self._last_heartbeat else None
+
+    def heartbeat(self, details: Any = None) -> None:
+        """Tell that it is alive, and how far it is; raises ``Cancelled`` when nobody wants it any more."""
+        if not self._beat(pack(details)):
+            raise Cancelled
+
+    def complete_later(self) -> str:
+        """Leave the end to somebody outside, who is given this token; what is returned is ignored."""
+        return self._leave()
+
+
+RUNNING: Final[ContextVar[Attempt]] = ContextVar("RUNNING")
+
+
 async def _just_run(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Outside a runtime an activity is what it was written as."""
-    answer = function(*args, **kwargs)
-    return await answer if inspect.isawaitable(answer) else answer
+
+    def leave() -> str:
+        raise NotInHandler("complete_later()", "there is no runtime that could be told")
+
+    token = RUNNING.set(Attempt(1, token_hex(16), b"", lambda _: True, leave))
+    try:
+        answer = function(*args, **kwargs)
+        return await answer if inspect.isawaitable(answer) else answer
+    finally:
+        RUNNING.reset(token)
 
 
 def _plain_options(overrides: tuple[tuple[str, Any], ...]) -> tuple[Any, ...] | None:
@@ -188,7 +251,7 @@ def _plain_options(overrides: tuple[tuple[str, Any], ...]) -> tuple[Any, ...] | 
 def _plain_option(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value // timedelta(microseconds=1)
-    if isinstance(value, RetryPolicy):
+    if isinstance(value, RetryPolicy | Breaker):
         return tuple(_plain_option(one) for one in attrs.astuple(value, recurse=False))
     return value
 
@@ -224,9 +287,12 @@ class _Decorator:
         caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - for its local classes
         return decorate(function, caller.f_locals)
 
-    def current(self) -> NoReturn:
+    def current(self) -> Attempt:
         """The attempt that runs: its number, its key, its heartbeat."""
-        raise NotInHandler("activity.current()", "no activity is running here")
+        attempt = RUNNING.get(None)
+        if attempt is None:
+            raise NotInHandler("activity.current()", "no activity is running here")
+        return attempt
 
 
 @frozen
@@ -249,7 +315,15 @@ class _WithOptions:
         aliases = tuple(check_name(alias, where) for alias in self.aliases)
         caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - for its local classes
         hints = caller.f_locals if localns is None else localns
-        return Activity(function, name, aliases, arguments(function, where, hints), self.options)
+        return Activity(
+            function,
+            name,
+            aliases,
+            arguments(function, where, hints),
+            self.options,
+            inspect.iscoroutinefunction(function),
+            positional(function),
+        )
 
 
 activity: Final = _Decorator()

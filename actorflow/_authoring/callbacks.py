@@ -21,10 +21,11 @@ from .waiting import microseconds
 if TYPE_CHECKING:
     from actorflow._core.facts import Ref
 
-__all__ = ["Callback", "Token", "callback", "read_token", "token_of"]
+__all__ = ["Callback", "Token", "callback", "key_of", "read_token", "token_of"]
 
 T = TypeVar("T")
 SEAL_BYTES = 12
+KEY_BYTES = 16
 TOKEN_CHARACTERS_MAX = 1_000
 
 
@@ -35,17 +36,25 @@ class Token(NamedTuple):
     key: str
     ref: Ref
     seal: bytes
+    attempt: int = 0
+    """Of an activity; a callback has none."""
 
 
-def _seal(nonce: bytes, ref: Ref) -> bytes:
-    place = ref[0].to_bytes(8, "big") + ref[1].to_bytes(8, "big")
+def _seal(nonce: bytes, ref: Ref, attempt: int) -> bytes:
+    place = b"".join(number.to_bytes(8, "big") for number in (*ref, attempt))
     return blake2b(place, key=nonce, digest_size=SEAL_BYTES, person=b"callback").digest()
 
 
-def token_of(entity: str, key: str, nonce: bytes, ref: Ref) -> str:
+def token_of(entity: str, key: str, nonce: bytes, ref: Ref, attempt: int = 0) -> str:
     """The token of an effect."""
-    plain = pack([entity, key, ref[0], ref[1], _seal(nonce, ref)])
+    plain = pack([entity, key, *ref, _seal(nonce, ref, attempt), attempt])
     return urlsafe_b64encode(plain).rstrip(b"=").decode()
+
+
+def key_of(nonce: bytes, ref: Ref) -> str:
+    """What an activity is known by to the other side: the same in every attempt, in no other life."""
+    place = ref[0].to_bytes(8, "big") + ref[1].to_bytes(8, "big")
+    return blake2b(place, key=nonce, digest_size=KEY_BYTES, person=b"activity").hexdigest()
 
 
 def read_token(token: str) -> Token:
@@ -58,17 +67,22 @@ def read_token(token: str) -> Token:
     except (DecodeError, ValueError):
         raise wrong from None
     match plain:
-        case [str() as entity, str() as key, int() as seq, int() as position, bytes() as seal] if (
-            0 <= seq < 1 << 63 and 0 <= position < 1 << 63
-        ):
-            return Token(entity, key, (seq, position), seal)
+        case [
+            str() as entity,
+            str() as key,
+            int() as seq,
+            int() as position,
+            bytes() as seal,
+            int() as attempt,
+        ] if all(0 <= number < 1 << 63 for number in (seq, position, attempt)):
+            return Token(entity, key, (seq, position), seal, attempt)
         case _:
             raise wrong
 
 
 def opens(token: Token, nonce: bytes) -> bool:
     """Whether the token was handed out in the life with this nonce."""
-    return compare_digest(token.seal, _seal(nonce, token.ref))
+    return compare_digest(token.seal, _seal(nonce, token.ref, token.attempt))
 
 
 class Callback(Generic[T]):

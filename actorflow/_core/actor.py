@@ -330,12 +330,14 @@ class Actor:
         allowed = self.spec.limits.turn_effects
         return LimitExceeded(str(self), "one turn asks for too much", "turn_effects", allowed)
 
-    def expect(self, effect: Unresolved, read: Reading, *, patient: bool = False) -> Pending:
+    def expect(
+        self, effect: Unresolved, read: Reading, *, patient: bool = False, asked: Any = None
+    ) -> Pending:
         """Ask for something that resolves later, on behalf of the handler that runs."""
         open_ = self.waiter()
         self._has_room(open_)
         ref = self.emit(effect)
-        pending = Pending(open_, ref, effect, read, patient=patient)
+        pending = Pending(open_, ref, effect, read, at=self.now, patient=patient, asked=asked)
         self.pending[ref] = pending
         open_.pending[ref] = pending
         return pending

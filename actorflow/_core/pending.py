@@ -57,14 +57,28 @@ class Open:
 class Pending(Future):
     """An effect that will be resolved by an input."""
 
-    __slots__ = ("effect", "open", "patient", "read", "ref", "shares", "withdrawn")
+    __slots__ = ("asked", "at", "effect", "open", "patient", "read", "ref", "shares", "withdrawn")
 
-    def __init__(self, open_: Open, ref: Ref, effect: Unresolved, read: Reading, *, patient: bool) -> None:
+    def __init__(
+        self,
+        open_: Open,
+        ref: Ref,
+        effect: Unresolved,
+        read: Reading,
+        *,
+        at: Instant = 0,
+        patient: bool = False,
+        asked: Any = None,
+    ) -> None:
         super().__init__()
         self.open = open_
         self.ref = ref
         self.effect = effect
         self.read = read
+        self.at = at
+        """When it was asked for."""
+        self.asked = asked
+        """Of whom, where only whoever asks can tell: the activity, as the code of today has it."""
         self.patient = patient
         """When cancelled, wait for the end all the same: a running activity is not left behind."""
         self.withdrawn = False
@@ -102,7 +116,7 @@ class Promise(Pending):
     __slots__ = ("body", "form", "how", "waits")
 
     def __init__(self, open_: Open, ref: Ref, effect: Unresolved, form: Any) -> None:
-        super().__init__(open_, ref, effect, woken, patient=False)
+        super().__init__(open_, ref, effect, woken)
         self.form = form
         """The schema of what is expected, where it is known."""
         self.how = ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from actorflow._core.facts import Address, Schedule
+from actorflow._core.facts import Address
 
-__all__ = ["Answered", "Ended", "Frame", "Row", "Scheduled"]
+__all__ = ["Answered", "Ended", "Frame", "Row"]
 
 
 class Row(NamedTuple):
@@ -34,19 +34,12 @@ class Ended(NamedTuple):
     body: bytes
 
 
-class Scheduled(NamedTuple):
-    """An activity is asked for."""
-
-    address: Address
-    ref: tuple[int, int]
-    effect: Schedule
-
-
 class Frame:
     """What is gathered, handed to the writer, and released, as one."""
 
     __slots__ = (
         "answered",
+        "begun",
         "closed",
         "done",
         "ended",
@@ -57,8 +50,8 @@ class Frame:
         "position",
         "repeated",
         "rows",
-        "scheduled",
         "size",
+        "stopped",
         "waiting",
     )
 
@@ -83,4 +76,7 @@ class Frame:
         """Who repeated a message that was answered before, and that answer."""
         self.answered: list[Answered] = []
         self.closed: list[Ended] = []
-        self.scheduled: list[Scheduled] = []
+        self.begun: list[Any] = []
+        """Errands of which an attempt begins once this is durable."""
+        self.stopped: list[Any] = []
+        """Errands whose attempt nobody wants any more."""

@@ -29,6 +29,8 @@ from actorflow.errors import LimitExceeded, NotAccepted, Unknown, UnknownEntity,
 from actorflow.limits import Limits
 
 from . import collector
+from .attempts import Attempts
+from .errand import Ending, ending_of
 from .frame import Frame
 from .population import Population
 from .resident import Resident
@@ -36,6 +38,7 @@ from .waking import GO_ON, Waiter
 from .writer import Writer, Written
 
 if TYPE_CHECKING:
+    from actorflow._codec import Schema
     from persistence import Journal
 
 __all__ = ["Answer", "Cells", "Early", "Host", "undone"]
@@ -86,6 +89,7 @@ class Host:
         self.population = Population(journal, self.specs, self.limits, os.urandom, strict=strict)
         self._exit = AsyncExitStack()
         self._writer: Writer | None = None
+        self._attempts: Attempts | None = None
         self._replies: dict[tuple[Address, int], Cells] = {}
         self._results: dict[Address, Cells] = {}
         self._crowd: Cells = []
@@ -127,6 +131,7 @@ class Host:
         except BaseException:  # the caller was cancelled: nobody else will close it
             await self.close()
             raise
+        self._attempts = Attempts(self, nursery, self.limits.activity_threads)
         nursery.start_soon(self._mind_clock)
         nursery.start_soon(self._hear)
 
@@ -136,6 +141,10 @@ class Host:
         assert self._writer is not None, "it was opened"
         try:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_S):
+                self.population.errands.stopping = True
+                if self._attempts is not None:
+                    grace = 0.0 if self._failure else self.limits.close_grace.total_seconds()
+                    await self._attempts.finish(grace)
                 await self._finish()
         finally:
             self._nursery.cancel_scope.cancel()
@@ -205,7 +214,7 @@ class Host:
             return answer
         # What durable() does, without a coroutine of its own.
         if self._parked is not None:
-            self._stir()
+            self.stir()
         waiter = Waiter(current_task())
         frame.waiting.append(waiter)
         await wait_task_rescheduled(waiter)
@@ -245,7 +254,7 @@ class Host:
         if fate not in (core.ACKNOWLEDGE, core.JOIN) and (frame.ended or input_.id is None):
             return frame, (turn.how, turn.body), NO_CELL
         if self._parked is not None:
-            self._stir()
+            self.stir()
         # With the frame that admits it: what repeats an earlier message may be durable though that is not.
         cell: Cell = [None, WAITING, frame if fate == core.ACKNOWLEDGE else None, where]
         if fate in (core.ACKNOWLEDGE, core.JOIN):
@@ -297,7 +306,7 @@ class Host:
     async def nothing_pending(self, what: str) -> None:
         """Wait until everything that has happened so far is durable."""
         gathering = self.population.frame
-        newest = gathering if gathering.parts else self._in_flight
+        newest = gathering if gathering.parts or gathering.rows else self._in_flight
         if newest is not None:
             await self.durable(newest, what)
 
@@ -316,7 +325,7 @@ class Host:
         while (frame := self.population.residency.unsettled(address)) is not None:
             await self.durable(frame, "readmit()")
         resident = self.population.residency.readmit(address, self.clock())
-        self._stir()
+        self.stir()
         await self.durable(resident.frame, "readmit()")
 
     async def send_all(self, messages: Sequence[tuple[Address, Input]]) -> None:
@@ -338,8 +347,10 @@ class Host:
         for frame in frames.values():
             await self.durable(frame, what)
 
-    async def call_back(self, token: str, answer: Callable[[Promise], tuple[str, bytes]]) -> None:
-        """Resolve a callback by its token."""
+    async def call_back(
+        self, token: str, answer: Callable[[Schema[Any]], bytes], error: BaseException | None = None
+    ) -> None:
+        """Resolve a callback by its token, or end an attempt that was left to somebody outside."""
         self.see_open("this")
         read = read_token(token)
         address = (read.entity, read.key)
@@ -350,10 +361,20 @@ class Host:
         pending = resident.actor.pending.get(read.ref)
         if pending is None:
             await self.durable(resident.frame, "resolve()")
-            return
-        assert isinstance(pending, Promise), "a token is of a callback"
-        how, body = answer(pending)
-        await self.send(address, Input(facts.RESOLVE, how, body, ref=read.ref), "resolve()")
+        elif isinstance(pending, Promise):
+            ending = Ending(facts.OK, answer(pending.form)) if error is None else ending_of(error)
+            await self.send(address, Input(facts.RESOLVE, ending.how, ending.body, ref=read.ref), "resolve()")
+        else:
+            ending = (
+                Ending(facts.OK, answer(pending.asked.arguments.answer))
+                if error is None
+                else ending_of(error)
+            )
+            errand = self.population.errands.under_way.get((address, read.ref))
+            if errand is not None:
+                self.population.errands.ended(errand, read.attempt, ending, self.clock())
+            # The errand may have nothing but a row in this frame.
+            await self.nothing_pending("resolve()")
 
     # -- waiting -------------------------------------------------------------------------------------------
 
@@ -361,7 +382,7 @@ class Host:
         """Wait until a frame is durable."""
         if not frame.ended:
             if self._parked is not None:
-                self._stir()
+                self.stir()
             waiter = Waiter(current_task())
             frame.waiting.append(waiter)
             await wait_task_rescheduled(waiter)
@@ -392,7 +413,7 @@ class Host:
 
     # -- committing ----------------------------------------------------------------------------------------
 
-    def _stir(self) -> None:
+    def stir(self) -> None:
         """Have somebody look whether there is something to write."""
         if self._parked is not None and self._in_flight is None:
             committer, self._parked = self._parked, None
@@ -447,12 +468,17 @@ class Host:
                 self.population.committed(frame, written.forgotten, written.room)
             except Exception as failure:  # noqa: BLE001 - an exception here would end the loop itself
                 self._fail_stop(failure, None)
-        self._stir()
+        self.stir()
 
     def _release(self, frame: Frame) -> None:
         """Tell everybody who waited for this frame."""
         frame.done = True
         self._let_go(frame)
+        assert self._attempts is not None, "it was opened"
+        if frame.stopped:
+            self._attempts.stop(frame.stopped)
+        if frame.begun:
+            self._attempts.begin(frame.begun)
         if self._replies:
             for address, seq, how, body in frame.answered:
                 _wake(self._replies.pop((address, seq), ()), (how, body))
@@ -513,8 +539,7 @@ class Host:
 
     def _see_clock(self) -> None:
         """Have the clock minded earlier, where something has turned up that falls due before."""
-        first = self.population.wakes.first
-        if first is not None and first < self._glance:
+        if self.population.first_due < self._glance:
             self._stirred.set()
 
     async def _mind_clock(self) -> None:
@@ -524,7 +549,7 @@ class Host:
             # One at a time, as when opening: what is due after a long absence may be everybody.
             all_done = population.wake(now, 1) if not self._shut else True
             if population.busy(now):
-                self._stir()
+                self.stir()
             if not all_done:
                 if population.frame.size > self.limits.frame_bytes:
                     await self.wait_in(self._crowd)
@@ -546,7 +571,7 @@ class Host:
             self._see_clock()
             if all_done:
                 return
-            self._stir()
+            self.stir()
             await trio.lowlevel.checkpoint()
 
 

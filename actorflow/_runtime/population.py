@@ -43,7 +43,8 @@ from actorflow.errors import DecodeError, FaultError, JournalFull, LimitExceeded
 from actorflow.limits import Limits
 
 from .checkpoint import Checkpoint
-from .frame import Answered, Frame, Scheduled
+from .errands import Errands, chance
+from .frame import Answered, Frame
 from .frame import Ended as Over
 from .post import Post
 from .residency import Residency, wants_snapshot
@@ -51,7 +52,7 @@ from .resident import Resident, Tail
 from .rows import unpack_frame
 from .shelf import Shelf
 from .tables import LETTERS, SUSPECTS, TABLES, WAKES, address_of
-from .wakes import Wakes
+from .wakes import FOR_EVER, Wakes
 
 if TYPE_CHECKING:
     from persistence import Journal
@@ -98,6 +99,7 @@ class Population:
         self.wakes = Wakes(lambda start, stop, at_most: journal.scan(WAKES, start, stop, at_most=at_most))
         self.checkpoint = Checkpoint(self, limits.log_bytes)
         self.post = Post(self)
+        self.errands = Errands(self, limits.running_activities, lambda: chance(entropy))
         self.residency = Residency(self)
         self.residents = self.residency.residents
         self.roomy: list[Resident] = []
@@ -166,7 +168,7 @@ class Population:
         actor = resident.actor
         turn = core.step(actor, input_, now)
         if turn.record is not None:
-            self._stand(resident, turn)
+            self._stand(resident, turn, now)
             if core.restless(actor) or resident.room:
                 self.go_on(resident, now)
         return turn
@@ -187,7 +189,7 @@ class Population:
         for resident, input_ in messages:
             turn = core.accept(resident.actor, input_, now)
             if turn.record is not None:
-                self._stand(resident, turn)
+                self._stand(resident, turn, now)
                 self.go_on(resident, now)
             turns.append(turn)
         self.post.carry(now)
@@ -208,10 +210,17 @@ class Population:
 
     def next_due(self, now: Instant) -> Instant:
         """When ``wake`` should be called at the latest."""
-        return self.wakes.next(now)
+        return min(self.wakes.next(now), self.errands.first or FOR_EVER)
+
+    @property
+    def first_due(self) -> Instant:
+        """The same, as far as it is known in memory."""
+        return min(self.wakes.first or FOR_EVER, self.errands.first or FOR_EVER)
 
     def wake(self, now: Instant, at_most: int) -> bool:
         """Let fire what is due, at most so many times; says whether that was all."""
+        if not self.errands.wake(now, at_most):
+            return False
         while at_most > 0:
             path = self.wakes.take(now)
             if path is None:
@@ -259,7 +268,7 @@ class Population:
 
     # -- turns that stand ----------------------------------------------------------------------------------
 
-    def _stand(self, resident: Resident, turn: core.Turn) -> None:
+    def _stand(self, resident: Resident, turn: core.Turn, now: Instant) -> None:
         """Put a turn's record into the frame, and its effects where they go.  THE hot path."""
         frame = self.frame
         record = turn.record
@@ -275,10 +284,10 @@ class Population:
         for position, effect in enumerate(turn.effects):
             # Most are timers, armed again and again and due long after whatever is in memory.
             if not isinstance(effect, Arm) or effect.due < self.wakes.far:
-                self._effect(resident, (turn.seq, position), effect, frame)
+                self._effect(resident, (turn.seq, position), effect, now)
 
-    def _effect(self, resident: Resident, ref: Ref, effect: Effect, frame: Frame) -> None:
-        address = resident.address
+    def _effect(self, resident: Resident, ref: Ref, effect: Effect, now: Instant) -> None:
+        address, frame = resident.address, self.frame
         match effect:
             case Ended():
                 frame.answered.append(Answered(address, effect.seq, effect.outcome, effect.body))
@@ -289,7 +298,7 @@ class Population:
                 if due is not None:
                     self.alarm(resident, due)
             case Schedule():
-                frame.scheduled.append(Scheduled(address, ref, effect))
+                self.errands.take(resident, ref, now)
             case Ask(due=due):
                 self.alarm(resident, due)
                 self.post.take(address, ref, effect)
@@ -297,6 +306,7 @@ class Population:
                 self.post.take(address, ref, effect)
             case Withdraw():
                 self.post.resolved(address, (effect.seq, effect.position))
+                self.errands.withdraw(address, (effect.seq, effect.position))
             case Closed():
                 frame.closed.append(Over(address, effect.status, effect.body))
                 self.post.over(address)
@@ -319,7 +329,7 @@ class Population:
         actor = resident.actor
         try:
             while (turn := core.advance(actor, now)) is not None:
-                self._stand(resident, turn)
+                self._stand(resident, turn, now)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this actor's
             self.fault(resident, error)
         if resident.room and len(actor.mailbox) < actor.spec.limits.mailbox_messages:
@@ -334,6 +344,7 @@ class Population:
     def begin_closing(self) -> None:
         """From here on have the tables hold everything, with a snapshot of whoever is quiet."""
         self.closing = True
+        self.errands.stopping = True
         for resident in self.residents.values():
             if resident.tail is None and wants_snapshot(resident):
                 self.checkpoint.let_leave(resident.path)

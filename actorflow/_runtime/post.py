@@ -134,6 +134,16 @@ class Post:
                 raise AssertionError(f"{effect} is nobody's")
         self.under_way.append(((entity, key), input_))
 
+    def has_answer(self, path: bytes, ref: Ref) -> bool:
+        """Whether the resolution of something that an actor asked for is a letter."""
+        return any(
+            letter.input.kind == RESOLVE and letter.input.ref == ref for letter in self._letters.get(path, ())
+        )
+
+    def bring(self, address: Address, input_: Input) -> None:
+        """Have an actor brought the resolution of something it had asked for."""
+        self.under_way.append((address, input_))
+
     def ask_again(self, resident: Resident, refs: Iterable[Ref]) -> None:
         """Take up what an actor had asked when the journal was left, as these refs."""
         actor, asked = resident.actor, self._asked.get(resident.address, {})
@@ -154,10 +164,8 @@ class Post:
         """Whether a question, or its answer, is still a letter: it has not been asked, or need not be."""
         sender = (*resident.address, *ref)
         questions = self._letters.get(path_of((effect.entity, effect.key)), ())
-        answers = self._letters.get(resident.path, ())
-        return any(letter.input.sender == sender for letter in questions) or any(
-            letter.input.kind == RESOLVE and letter.input.ref == ref for letter in answers
-        )
+        asked = any(letter.input.sender == sender for letter in questions)
+        return asked or self.has_answer(resident.path, ref)
 
     def _repeat(self, asker: Address, ref: Ref, now: Instant) -> None:
         """Ask again, unless it has been answered since; this becomes no letter, for it was sent before."""

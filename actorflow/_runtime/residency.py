@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from actorflow._core.facts import Address, Instant, Schedule
+from actorflow._core.facts import Address, Instant
 from actorflow._core.outstanding import due_next
 from actorflow._core.quiet import quiet, silence
 from actorflow.errors import DecodeError, FaultError, Suspect, UsageError
 
-from .frame import Frame, Row, Scheduled
+from .frame import Frame, Row
 from .resident import VACANT_HEAD, Resident
 from .rows import Head
 from .tables import SUSPECTS, address_of, name_of, path_of
@@ -132,13 +132,11 @@ class Residency:
     def _resume(self, resident: Resident, now: Instant) -> None:
         """Take up what an actor was about: activities, alarms, what it had asked others, letters."""
         actor = resident.actor
-        for ref, pending in actor.pending.items():
-            if isinstance(pending.effect, Schedule) and not pending.withdrawn:
-                self._population.frame.scheduled.append(Scheduled(resident.address, ref, pending.effect))
         found = due_next(actor)
         if found is not None:
             self._population.alarm(resident, found[0])
         before = tuple(actor.pending)
+        self._population.errands.recover(resident, now)
         self._population.go_on(resident, now)
         self._population.post.open_letters(resident, now)
         self._population.post.ask_again(resident, before)

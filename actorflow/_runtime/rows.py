@@ -19,6 +19,7 @@ from .tables import END, NUMBER_BYTES
 __all__ = [
     "Head",
     "Letter",
+    "Trace",
     "carried",
     "carried_from",
     "pack_frame",
@@ -26,12 +27,14 @@ __all__ = [
     "pack_known",
     "pack_letter",
     "pack_records",
+    "pack_trace",
     "pieces",
     "unpack_frame",
     "unpack_head",
     "unpack_known",
     "unpack_letter",
     "unpack_records",
+    "unpack_trace",
 ]
 
 PIECE_BYTES: Final = 32_000
@@ -74,6 +77,16 @@ class Letter(NamedTuple):
     """Distinct for ever, and in the order of sending."""
     target: Address
     input: Input
+
+
+class Trace(NamedTuple):
+    """What an errand has come to, where its actor's records do not say it."""
+
+    attempt: int
+    phase: str
+    due: Instant
+    failure: bytes
+    details: bytes
 
 
 def pack_frame(parts: Sequence[bytes]) -> bytes:
@@ -137,6 +150,15 @@ def pack_letter(letter: Letter) -> bytes:
 def unpack_letter(data: bytes, where: str) -> Letter:
     letter: Letter = _formed(Letter, _unpack(unseal(data, where)), where)
     return letter._replace(input=Input(*letter.input))
+
+
+def pack_trace(trace: Trace) -> bytes:
+    return seal(_pack(trace))
+
+
+def unpack_trace(data: bytes, where: str) -> Trace:
+    trace: Trace = _formed(Trace, _unpack(unseal(data, where)), where)
+    return trace
 
 
 def pack_records(records: Sequence[bytes]) -> bytes:

@@ -10,8 +10,6 @@ from attrs import frozen
 
 from actorflow._authoring.entity import spec_of
 from actorflow._authoring.keys import check_key
-from actorflow._codec.failures import pack_failure
-from actorflow._core import facts
 from actorflow._core.facts import Instant
 from actorflow.limits import Limits
 
@@ -95,15 +93,12 @@ class Actors:
         return Batch(self._door)
 
     async def resolve(self, token: str, value: object) -> None:
-        """Answer a callback by its token; answering again changes nothing."""
-        await self._door.call(
-            lambda host: host.call_back(token, lambda promise: (facts.OK, promise.form.encode(value)))
-        )
+        """Answer a callback, or an activity that was left open, by its token; again changes nothing."""
+        await self._door.call(lambda host: host.call_back(token, lambda form: form.encode(value)))
 
     async def fail(self, token: str, error: BaseException) -> None:
-        """Let a callback fail by its token."""
-        body = pack_failure(error)
-        await self._door.call(lambda host: host.call_back(token, lambda _: (facts.FAILED, body)))
+        """Let a callback fail by its token; of an activity, the attempt that handed it out."""
+        await self._door.call(lambda host: host.call_back(token, lambda _: b"", error))
 
 
 class Runtime(Actors):

@@ -14,6 +14,7 @@ from actorflow._core.facts import Address, Instant
 
 __all__ = [
     "END",
+    "ERRANDS",
     "HEADS",
     "HISTORY",
     "IDS",
@@ -53,8 +54,10 @@ LETTERS: Final = "letters"
 """path, number: what another actor sent and this one cannot take yet."""
 SUSPECTS: Final = "suspects"
 """path: how often the process has died while this actor was being activated."""
+ERRANDS: Final = "errands"
+"""path, seq, position: what an activity has come to, where that is not its first attempt."""
 
-TABLES: Final = (META, HEADS, SNAPSHOTS, HISTORY, IDS, WAKES, STATUSES, LETTERS, SUSPECTS)
+TABLES: Final = (META, HEADS, SNAPSHOTS, HISTORY, IDS, WAKES, STATUSES, LETTERS, SUSPECTS, ERRANDS)
 
 END: Final = b"\0"
 PAST_END: Final = b"\1"

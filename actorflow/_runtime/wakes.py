@@ -14,7 +14,7 @@ from actorflow._core.facts import Instant
 
 from .tables import NUMBER_BYTES, wake_key
 
-__all__ = ["NEAR_US", "Wakes"]
+__all__ = ["FOR_EVER", "NEAR_US", "Wakes"]
 
 NEAR_US: Final = 3_600_000_000
 """What falls due within the hour is in memory; later than that, the table is read again."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-import trio
-import trio.testing
 
 from actorflow import ActorCompleted, HandlerFailed, Refused, Runtime
 from actorflow.testing import Scenario
@@ -144,20 +142,15 @@ async def test_a_cart_is_there_after_a_restart() -> None:
         assert await cart.query(Cart.contents) == {"apple": Item(2, 150)}
 
 
-async def test_a_checkout_waits_visibly() -> None:
-    """Whoever looks at a cart that is being paid for sees what it waits for, also after a restart."""
+async def test_a_checkout_pays_and_ends_the_cart() -> None:
+    """With its activities run by the runtime, a checkout gives a receipt, and so does asking for it again."""
     journal = MemoryJournal()
-    async with Runtime(journal, entities=[Cart], strict=True) as runtime, trio.open_nursery() as nursery:
+    async with Runtime(journal, entities=[Cart], strict=True) as runtime:
         cart = runtime.actor(Cart, "cart-42")
         await cart.signal(Cart.add_item, "apple", 2, cents=150)
-
-        async def pay() -> None:
-            await cart.update(Cart.checkout, CARD)
-
-        nursery.start_soon(pay)
-        await trio.testing.wait_all_tasks_blocked()
-        assert (await cart.describe()).holder == "checkout"
-        nursery.cancel_scope.cancel()  # who asked has gone; the checkout has not
+        receipt = await cart.once("pay").update(Cart.checkout, CARD)
+        assert receipt.startswith(f"300 cents by {CARD}")
     async with Runtime(journal, entities=[Cart], strict=True) as runtime:
-        seen = await runtime.actor(Cart, "cart-42").describe()
-        assert [one.name for one in seen.waiting if one.kind == "activity"] == ["reserve"]
+        cart = runtime.actor(Cart, "cart-42")
+        assert await cart.once("pay").update(Cart.checkout, CARD) == receipt
+        assert await cart.result(str) == receipt

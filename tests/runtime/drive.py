@@ -93,7 +93,7 @@ class Drive:
         """All that was sent, by those who died before as well."""
         self.tickets: list[Ticket] = []
         """Those whose senders wait."""
-        self.scheduled: list[Any] = []
+        self.begun: list[Any] = []
         self.closed: list[Any] = []
         self.population = Population(
             self.journal, {spec.name: spec for spec in specs}, self.limits, lambda n: b"n" * n, strict=strict
@@ -167,7 +167,7 @@ class Drive:
             if ticket.outcome is None:
                 ticket.outcome = answered.get((ticket.address, ticket.seq))
             self._tell(ticket)
-        self.scheduled += frame.scheduled
+        self.begun += frame.begun
         self.closed += frame.closed
         self.population.committed(frame, written.forgotten, written.room)
 

@@ -1,0 +1,149 @@
+"""One errand: an activity that was asked for, and what it has come to.  Decides nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from actorflow._authoring.callbacks import key_of, token_of
+from actorflow._authoring.identity import MICROSECOND
+from actorflow._codec.failures import pack_failure
+from actorflow._core.facts import FAILED, Address, Instant, Ref, Schedule
+from actorflow._core.pending import Pending
+from actorflow.errors import Refused, TryLater, Unavailable
+
+from .tables import name_of, numbered
+
+if TYPE_CHECKING:
+    from actorflow._authoring.activities import Activity
+
+    from .resident import Resident
+
+__all__ = ["DONE", "OUTSIDE", "PAUSES", "RUNS", "WAITS", "Ending", "Errand", "Line", "ending_of"]
+
+WAITS: Final = "waits"
+"""For a place among those that run."""
+RUNS: Final = "runs"
+PAUSES: Final = "pauses"
+"""After a failed attempt, before the next."""
+OUTSIDE: Final = "outside"
+"""The attempt has left its end to somebody outside, who has a token."""
+DONE: Final = "done"
+
+
+class Ending(NamedTuple):
+    """How an attempt ended."""
+
+    how: str
+    body: bytes = b""
+    types: tuple[str, ...] = ()
+    """Of the error: its type and those it is derived from, by name."""
+    final: bool = False
+    """No other attempt would mend it."""
+    after: Instant | None = None
+    """The pause that the error asks for."""
+    down: bool = False
+    """What the activity depends on is down."""
+
+
+def ending_of(error: BaseException) -> Ending:
+    """What an attempt comes to that raised."""
+    types = tuple(one.__name__ for one in type(error).__mro__ if one not in (object, BaseException))
+    after = error.after // MICROSECOND if isinstance(error, TryLater) else None
+    return Ending(
+        FAILED, pack_failure(error), types, isinstance(error, Refused), after, isinstance(error, Unavailable)
+    )
+
+
+class Errand:
+    """One activity that was asked for."""
+
+    __slots__ = (
+        "_nonce",
+        "activity",
+        "address",
+        "attempt",
+        "beaten",
+        "body",
+        "close_by",
+        "details",
+        "due",
+        "failure",
+        "noted",
+        "options",
+        "path",
+        "phase",
+        "ref",
+        "run",
+        "since",
+        "start_by",
+        "withdrawn",
+    )
+
+    def __init__(self, resident: Resident, ref: Ref, pending: Pending) -> None:
+        activity: Activity[Any, Any] = pending.asked
+        assert isinstance(pending.effect, Schedule), "activities are asked for by schedules"
+        self.address: Address = resident.address
+        self.path = resident.path
+        self.ref = ref
+        self.activity = activity
+        self.options = activity.effective
+        self.body = pending.effect.body
+        self._nonce = resident.actor.nonce
+        self.attempt = 0
+        """The number of the attempt that runs, or of the last one."""
+        self.phase = WAITS
+        self.since: Instant = pending.at
+        limit = self.options.schedule_to_close
+        self.close_by: Instant | None = None if limit is None else pending.at + limit // MICROSECOND
+        self.start_by: Instant | None = None
+        """When it has waited too long for its turn."""
+        self.due: Instant = 0
+        """The end of a pause; or, outside, of patience."""
+        self.failure = b""
+        """Of the last attempt."""
+        self.details = b""
+        """What the last heartbeat told."""
+        self.beaten: Instant = 0
+        """When that was written down."""
+        self.noted = False
+        """There is a row."""
+        self.withdrawn = False
+        self.run: Any = None
+        """Whatever the shell has that can be stopped."""
+
+    def __str__(self) -> str:
+        return f"activity {self.activity.name} of {name_of(self.path)}"
+
+    @property
+    def key(self) -> str:
+        """By which the other side knows it again, in every attempt."""
+        return key_of(self._nonce, self.ref)
+
+    def token(self, attempt: int) -> str:
+        """By which somebody outside may end an attempt."""
+        return token_of(*self.address, self._nonce, self.ref, attempt)
+
+    @property
+    def row(self) -> bytes:
+        """The key of its row."""
+        return numbered(self.path, *self.ref)
+
+
+class Line:
+    """The errands of one activity: those that run, and those that wait for their turn."""
+
+    __slots__ = ("activity", "expected", "failures", "next_at", "running", "trial_at", "waiting")
+
+    def __init__(self, activity: str) -> None:
+        self.activity = activity
+        self.running = 0
+        self.waiting: deque[Errand] = deque()
+        self.next_at: Instant = 0
+        """Before that, the rate lets nothing begin."""
+        self.failures = 0
+        """In a row."""
+        self.trial_at: Instant = 0
+        """With the circuit broken: when one attempt may show whether it can be closed."""
+        self.expected: Instant = 0
+        """When it is looked at again of itself."""

@@ -1,0 +1,363 @@
+"""All errands, from the record that asks for an activity to the resolution that tells its outcome.
+
+Synchronous, and knows no loop and no thread: it says which attempts begin with which frame, and is told how
+each ended.  An attempt counts as begun once the frame is durable that lets it begin; of the first that is
+the frame that asks for it.  What does not follow from the actor's records (a later attempt, a pause, waiting
+for a turn) is a row beside them, written in the same frame.  So whoever opens the journal after a crash knows
+how many attempts each errand has had.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from actorflow._authoring.identity import MICROSECOND
+from actorflow._codec import pack
+from actorflow._core import facts
+from actorflow._core.facts import CANCELLED, FAILED, OK, TIMED_OUT, Address, Input, Instant, Ref, Schedule
+from actorflow._core.pending import Pending
+from actorflow.errors import DecodeError, Interrupted
+
+from .errand import DONE, OUTSIDE, PAUSES, RUNS, WAITS, Ending, Errand, Line, ending_of
+from .frame import Row
+from .rows import Trace, pack_trace, unpack_trace
+from .tables import ERRANDS, NUMBER_BYTES, behind, name_of
+
+if TYPE_CHECKING:
+    from .population import Population
+    from .resident import Resident
+
+__all__ = ["Errands", "chance"]
+
+_log = logging.getLogger("actorflow.activity")
+
+BEAT_US: Final = 1_000_000
+"""What a heartbeat tells is written down at most this often."""
+SECOND_US: Final = 1_000_000
+STALE_MAX: Final = 1_000
+"""So many times to look at what has ended since may lie about, and a few for each errand."""
+
+
+class Errands:
+    """All errands of a population."""
+
+    def __init__(self, population: Population, at_most: int, chance: Callable[[], float]) -> None:
+        self._population = population
+        self._at_most = at_most
+        self._chance = chance
+        self.under_way: dict[tuple[Address, Ref], Errand] = {}
+        self.lines: dict[str, Line] = {}
+        self.running = 0
+        self.stopping = False
+        """Nothing more begins."""
+        self._crowded: dict[str, Line] = {}
+        """Lines that wait for others to end."""
+        self._due: list[tuple[Instant, int, Errand | Line]] = []
+        self._number = count()
+
+    # -- what actors ask for -------------------------------------------------------------------------------
+
+    def take(self, resident: Resident, ref: Ref, now: Instant) -> None:
+        """Take an activity that a turn asks for."""
+        pending = resident.actor.pending.get(ref)
+        if pending is not None:  # or it was withdrawn in the same turn
+            self._join(self._new(resident, ref, pending), now)
+
+    def recover(self, resident: Resident, now: Instant) -> None:
+        """Take up what an actor had asked for when the journal was left."""
+        address = resident.address
+        lost = [
+            (ref, pending)
+            for ref, pending in resident.actor.pending.items()
+            if isinstance(pending.effect, Schedule) and (address, ref) not in self.under_way
+        ]
+        if not lost:
+            return
+        traces = self._traces(resident.path)
+        for ref, pending in lost:
+            if self._population.post.has_answer(resident.path, ref):
+                continue
+            errand = self._new(resident, ref, pending)
+            trace = traces.get(ref)
+            if trace is None:
+                errand.attempt, errand.phase = 1, RUNS
+            else:
+                errand.noted = True
+                errand.attempt, errand.phase, errand.due, errand.failure, errand.details = trace
+            if pending.withdrawn:
+                self._finish(errand, CANCELLED)
+            elif errand.phase == RUNS:
+                self._failed(errand, ending_of(Interrupted(str(errand)))._replace(after=0), now)
+            elif errand.phase == WAITS:
+                self._join(errand, now)
+            else:
+                self._watch(errand)
+
+    def withdraw(self, address: Address, ref: Ref) -> None:
+        """Nobody wants its outcome any more."""
+        errand = self.under_way.get((address, ref))
+        if errand is None:
+            return
+        errand.withdrawn = True
+        if errand.phase == RUNS:
+            self._population.frame.stopped.append(errand)
+        else:
+            self._finish(errand, CANCELLED)
+
+    def of(self, address: Address) -> dict[Ref, Errand]:
+        """Those of an actor that is in memory."""
+        resident = self._population.residents[address]
+        found = ((ref, self.under_way.get((address, ref))) for ref in resident.actor.pending)
+        return {ref: errand for ref, errand in found if errand is not None}
+
+    def _new(self, resident: Resident, ref: Ref, pending: Pending) -> Errand:
+        errand = self.under_way[resident.address, ref] = Errand(resident, ref, pending)
+        return errand
+
+    # -- turns ---------------------------------------------------------------------------------------------
+
+    def _line(self, errand: Errand) -> Line:
+        name = errand.activity.name
+        line = self.lines.get(name)
+        if line is None:
+            line = self.lines[name] = Line(name)
+        return line
+
+    def _join(self, errand: Errand, now: Instant) -> None:
+        """Let an attempt begin with this frame, or wait for its turn."""
+        line = self._line(errand)
+        if not line.waiting and self._may_begin(line, errand, now):
+            self._begin(line, errand, now)
+            return
+        errand.phase = WAITS
+        errand.since = now
+        limit = errand.options.schedule_to_start
+        if limit is not None:
+            errand.start_by = now + limit // MICROSECOND
+        self._watch(errand)
+        line.waiting.append(errand)
+        self._note(errand)
+        self._expect_turn(line, errand, now)
+
+    def _may_begin(self, line: Line, errand: Errand, now: Instant) -> bool:
+        options = errand.options
+        if self.running >= self._at_most or self.stopping:
+            return False
+        if options.concurrency is not None and line.running >= options.concurrency:
+            return False
+        if line.next_at > now:
+            return False
+        breaker = options.breaker
+        # With the circuit broken, one attempt at a time may try.
+        return not (breaker and line.failures >= breaker.failures) or (
+            line.trial_at <= now and not line.running
+        )
+
+    def _begin(self, line: Line, errand: Errand, now: Instant) -> None:
+        errand.attempt += 1
+        errand.phase = RUNS
+        errand.since = now
+        errand.start_by = None
+        line.running += 1
+        self.running += 1
+        rate = errand.options.rate
+        if rate is not None:
+            line.next_at = max(now, line.next_at) + round(SECOND_US / rate)
+        if errand.attempt > 1 or errand.noted:
+            self._note(errand)
+        self._population.frame.begun.append(errand)
+
+    def _fill(self, line: Line, now: Instant) -> None:
+        """Let begin who waits, as many as may."""
+        waiting = line.waiting
+        while waiting:
+            errand = waiting[0]
+            if errand.phase == WAITS:
+                if not self._may_begin(line, errand, now):
+                    self._expect_turn(line, errand, now)
+                    return
+                self._begin(line, errand, now)
+            waiting.popleft()
+
+    def _expect_turn(self, line: Line, errand: Errand, now: Instant) -> None:
+        """See that the line is looked at again when its first may begin."""
+        if self.running >= self._at_most:
+            self._crowded[line.activity] = line
+        breaker = errand.options.breaker
+        broken = breaker is not None and line.failures >= breaker.failures
+        at = max(line.next_at, line.trial_at if broken else 0)
+        if at > now and at != line.expected:
+            line.expected = at
+            heappush(self._due, (at, next(self._number), line))
+
+    # -- how attempts end ----------------------------------------------------------------------------------
+
+    def ended(self, errand: Errand, attempt: int, ending: Ending, now: Instant) -> None:
+        """An attempt has ended; nothing, if it was given up before."""
+        if errand.attempt != attempt or errand.phase not in (RUNS, OUTSIDE):
+            _log.info("attempt %d of %s ended too late: it was given up", attempt, errand)
+            return
+        line = self._line(errand)
+        self._leave(line, errand)
+        breaker = errand.options.breaker
+        if ending.how in (FAILED, TIMED_OUT) and not self._is_final(errand, ending):
+            line.failures += 1
+            if breaker is not None and ending.down:
+                line.failures = max(line.failures, breaker.failures)
+            if breaker is not None and line.failures >= breaker.failures:
+                line.trial_at = now + breaker.pause // MICROSECOND
+        elif ending.how != CANCELLED:
+            line.failures = 0  # the other side has answered, if only with a no
+        if ending.how == OK:
+            self._finish(errand, OK, ending.body)
+        elif errand.withdrawn or ending.how == CANCELLED:
+            self._finish(errand, CANCELLED)
+        else:
+            self._failed(errand, ending, now)
+        self._fill(line, now)
+        while self._crowded and self.running < self._at_most:
+            self._fill(self._crowded.pop(next(iter(self._crowded))), now)
+        self._population.post.carry(now)
+
+    def left_outside(self, errand: Errand, attempt: int, due: Instant, now: Instant) -> None:
+        """An attempt has handed out its token: its end will come from outside, if it has not already."""
+        if errand.attempt != attempt or errand.phase != RUNS:
+            return
+        line = self._line(errand)
+        self._leave(line, errand)
+        errand.phase, errand.due = OUTSIDE, due
+        self._note(errand)
+        self._watch(errand)
+        self._fill(line, now)
+
+    def _leave(self, line: Line, errand: Errand) -> None:
+        if errand.phase == RUNS:
+            line.running -= 1
+            self.running -= 1
+
+    def _is_final(self, errand: Errand, ending: Ending) -> bool:
+        return ending.final or any(name in errand.options.retry.non_retryable for name in ending.types)
+
+    def _failed(self, errand: Errand, ending: Ending, now: Instant) -> None:
+        """An attempt has failed: pause, and try again, unless that would be in vain."""
+        errand.failure = ending.body
+        retry = errand.options.retry
+        if errand.attempt < retry.maximum_attempts and not self._is_final(errand, ending):
+            pause = self._pause(errand) if ending.after is None else ending.after
+            if errand.close_by is None or now + pause < errand.close_by:
+                if pause <= 0:
+                    self._join(errand, now)
+                    return
+                errand.phase, errand.due, errand.since = PAUSES, now + pause, now
+                self._note(errand)
+                self._watch(errand)
+                return
+        self._finish(errand, ending.how, ending.body)
+
+    def _pause(self, errand: Errand) -> Instant:
+        """Longer after each attempt, and never the same for many that failed together."""
+        retry = errand.options.retry
+        longest = retry.maximum_interval / MICROSECOND
+        exponent = min(errand.attempt - 1, 1_000)
+        try:
+            pause = retry.initial_interval / MICROSECOND * retry.backoff_coefficient**exponent
+        except OverflowError:
+            pause = longest
+        return round(min(pause, longest) * (0.8 + 0.4 * self._chance()))
+
+    def _finish(self, errand: Errand, how: str, body: bytes = b"") -> None:
+        """It has its outcome: bring it to the actor."""
+        errand.phase = DONE
+        del self.under_way[errand.address, errand.ref]
+        if errand.noted:
+            self._population.frame.rows.append(Row(ERRANDS, errand.row, None))
+        self._population.post.bring(errand.address, Input(facts.RESOLVE, how, body, ref=errand.ref))
+
+    # -- what happens of itself ----------------------------------------------------------------------------
+
+    @property
+    def first(self) -> Instant | None:
+        """When something is to be looked at next."""
+        return self._due[0][0] if self._due else None
+
+    def wake(self, now: Instant, at_most: int) -> bool:
+        """See to what is due; says whether that was all."""
+        for _ in range(at_most):
+            if not self._due or self._due[0][0] > now:
+                return True
+            what = heappop(self._due)[2]
+            if isinstance(what, Line):
+                what.expected = 0
+                self._fill(what, now)
+            else:
+                self._look(what, now)
+            self._population.post.carry(now)
+        return not self._due or self._due[0][0] > now
+
+    def _watch(self, errand: Errand) -> None:
+        """See that an errand is looked at in time."""
+        times = [time for time in (errand.close_by, errand.start_by) if time is not None]
+        if errand.phase in (PAUSES, OUTSIDE):
+            times.append(errand.due)
+        if times:
+            heappush(self._due, (min(times), next(self._number), errand))
+        if len(self._due) > STALE_MAX + 4 * len(self.under_way):
+            self._due = [one for one in self._due if isinstance(one[2], Line) or one[2].phase != DONE]
+            heapify(self._due)
+
+    def _look(self, errand: Errand, now: Instant) -> None:
+        phase = errand.phase
+        if phase in (RUNS, DONE):
+            return  # of those that run, whoever runs them watches the time
+        if errand.close_by is not None and errand.close_by <= now:
+            self._time_out(errand, "all attempts together have taken too long")
+        elif phase == WAITS:
+            if errand.start_by is not None and errand.start_by <= now:
+                self._time_out(errand, "it has waited too long for its turn")
+        elif errand.due > now:
+            self._watch(errand)
+        elif phase == PAUSES:
+            self._join(errand, now)
+        else:
+            self._failed(errand, Ending(TIMED_OUT, pack("nobody has completed it from outside in time")), now)
+
+    def _time_out(self, errand: Errand, what: str) -> None:
+        self._finish(errand, TIMED_OUT, pack(what))
+
+    # -- what is written down ------------------------------------------------------------------------------
+
+    def beat(self, errand: Errand, details: bytes, now: Instant) -> bool:
+        """An attempt is alive, and tells how far it has come; says whether there is something to write."""
+        errand.details = details
+        if now - errand.beaten < BEAT_US or errand.phase != RUNS:
+            return False
+        errand.beaten = now
+        self._note(errand)
+        return True
+
+    def _note(self, errand: Errand) -> None:
+        errand.noted = True
+        trace = Trace(errand.attempt, errand.phase, errand.due, errand.failure, errand.details)
+        self._population.frame.rows.append(Row(ERRANDS, errand.row, pack_trace(trace)))
+
+    def _traces(self, path: bytes) -> dict[Ref, Trace]:
+        found: dict[Ref, Trace] = {}
+        for key, data in self._population.journal.scan(ERRANDS, path, behind(path), at_most=1 << 20):
+            place = key[len(path) :]
+            ref = int.from_bytes(place[:NUMBER_BYTES], "big"), int.from_bytes(place[NUMBER_BYTES:], "big")
+            try:
+                found[ref] = unpack_trace(data, f"errand {ref[0]}.{ref[1]} of {name_of(path)}")
+            except DecodeError as error:
+                # It has had an attempt at least, whose end is unknown; how many more is lost.
+                _log.error("%s: its attempts are counted from one again", error)
+                found[ref] = Trace(1, RUNS, 0, b"", b"")
+        return found
+
+
+def chance(entropy: Callable[[int], bytes]) -> float:
+    """A number from 0 up to, but not including, 1."""
+    return int.from_bytes(entropy(4), "big") / (1 << 32)
