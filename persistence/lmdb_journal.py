@@ -227,9 +227,11 @@ class LmdbJournal:
             raise self._reading_failed(error) from error
 
     def _reading_failed(self, error: lmdb.Error) -> JournalError:
-        if self._stopped is not None:
+        # LMDB panics when a commit fails in its last write, and a reader may meet that before the writer
+        # has said so.
+        if self._stopped is not None or isinstance(error, lmdb.PanicError):
             return Stopped(
-                f"{self.path} cannot be read since a commit failed: {_said(error)}\n"
+                f"{self.path} cannot be read since a commit failed: {_said(self._stopped or error)}\n"
                 "hint: close it and open it again"
             )
         return Damaged(f"{self.path} cannot be read: {_said(error)}\nhint: close it, and check() tells more")

@@ -25,9 +25,14 @@ class FatalJournal(LmdbJournal):
     """A journal that may be the end."""
 
     def __init__(
-        self, path: Path, die: str = "", *, durability: Literal["power", "process"] = "power"
+        self,
+        path: Path,
+        die: str = "",
+        *,
+        quota_bytes: int = 64 << 30,
+        durability: Literal["power", "process"] = "power",
     ) -> None:
-        super().__init__(path, durability=durability)
+        super().__init__(path, quota_bytes=quota_bytes, durability=durability)
         self._side, _, place = die.partition("-")
         self._place, _, number = place.partition(":")
         self._number = int(number or 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -20,7 +21,7 @@ from tests.tidy.house import ROOT
 
 from .said import Said
 
-__all__ = ["PATIENCE_S", "Ended", "Process", "Site", "injected", "needs_strace"]
+__all__ = ["PATIENCE_S", "Ended", "Process", "Site", "hit", "injected", "needs_strace"]
 
 PATIENCE_S: Final = 60.0
 READ_BYTES: Final = 1 << 16
@@ -31,12 +32,29 @@ needs_strace = pytest.mark.skipif(
 )
 
 
-def injected(call: str, *faults: str) -> list[str]:
-    """The words before a program's that have its system calls go wrong, as in ``error=EIO:when=3``."""
-    line = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={call}"]
+def injected(call: str, *faults: str, log: Path | None = None) -> list[str]:
+    """The words before a program's that have its system calls go wrong, as in ``error=EIO:when=3``.
+
+    Each thread counts its calls for itself.
+    """
+    line = ["strace", "-f", "-y", "-qq", "-o", str(log or os.devnull), "-e", f"trace={call}"]
     if not any("signal" in fault for fault in faults):
         line.append("--seccomp-bpf")  # much quicker, and kills nobody
     return [*line, *(word for fault in faults for word in ("-e", f"inject={call}:{fault}"))]
+
+
+def hit(log: Path) -> list[str]:
+    """The names of the files on which a call went wrong, by what strace wrote."""
+    files: list[str] = []
+    began: dict[str, str] = {}
+    for line in log.read_text("utf-8", "replace").splitlines():
+        thread = line.split(maxsplit=1)[0]
+        named = re.search(r"<([^<>]*)>|\(\"([^\"]*)\"", line)
+        if named and "resumed>" not in line:
+            began[thread] = Path(named[1] or named[2]).name
+        if "(INJECTED)" in line or "(DELAYED)" in line:
+            files.append(began[thread])
+    return files
 
 
 class Ended(NamedTuple):

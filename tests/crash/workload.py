@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -22,7 +23,7 @@ import trio
 
 from actorflow import Limits, Runtime
 
-from .callers import ACCOUNTS, OPENING, Caller
+from .callers import ACCOUNTS, OPENING, WHAT, Caller
 from .controls import CONTROLS
 from .fatal import FatalJournal
 from .said import Message, Said, Voice
@@ -53,7 +54,10 @@ async def run(options: argparse.Namespace) -> None:
     log = Path(options.log)
     said = Said.read(log)
     voice = Voice(log, sys.stdout.fileno() if options.pulse else None)
-    journal = FatalJournal(options.journal, options.die, durability=options.durability)
+    journal = FatalJournal(
+        options.journal, options.die, quota_bytes=options.quota, durability=options.durability
+    )
+    kinds = {options.only: 1} if options.only else None
     voice.say(("mark", "opening"))
     async with Runtime(journal, entities=VILLAGE, limits=LIMITS[options.limits]) as runtime:
         voice.say(("mark", "Open"))
@@ -68,7 +72,7 @@ async def run(options: argparse.Namespace) -> None:
                     nursery.start_soon(beat, voice)
                 async with trio.open_nursery() as work:
                     for caller in callers:
-                        work.start_soon(caller.work, runtime, options.messages)
+                        work.start_soon(partial(caller.work, kinds=kinds), runtime, options.messages)
                 nursery.cancel_scope.cancel()
         voice.say(("mark", "closing"))
         journal.closing = True
@@ -113,6 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pulse", action="store_true", help="beat on standard output")
     parser.add_argument("--callers", type=int, default=CALLERS)
     parser.add_argument("--messages", type=int, default=1_000_000, help="of each caller")
+    parser.add_argument("--only", choices=[*WHAT, "load"], help="what they do")
+    parser.add_argument("--quota", type=int, default=64 << 30, help="bytes")
     parser.add_argument("--limits", choices=LIMITS, default="small")
     parser.add_argument("--durability", choices=("power", "process"), default="power")
     parser.add_argument("--die", default="", help="as in before-commit:7; see fatal.py")
