@@ -189,7 +189,8 @@ class MemoryJournal:
     def room(self) -> int:
         """How many bytes may still be written before the quota; what is deleted makes room again."""
         self._must_be_open()
-        return max(0, self._quota_bytes - self._bytes_used())
+        with self._lock:
+            return max(0, self._quota_bytes - self._bytes_used())
 
     def _bytes_used(self) -> int:
         return self._bytes_held + sum([table.bytes_held for table in self._kept.values()])
@@ -197,7 +198,7 @@ class MemoryJournal:
     def statistics(self) -> JournalStatistics:
         """Count what is held."""
         self._must_be_open()
-        first, last = self._standing.span
-        return JournalStatistics(
-            last - first + 1, self._bytes_used(), self._quota_bytes, 0, self._commits, "nothing"
-        )
+        with self._lock:  # or it would count half of a batch that another thread commits
+            first, last = self._standing.span
+            used = self._bytes_used()
+        return JournalStatistics(last - first + 1, used, self._quota_bytes, 0, self._commits, "nothing")
