@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 from persistence import FaultyJournal, Journal, LmdbJournal, MemoryJournal
 from tests.tidy.house import ROOT
 
 TABLES = ("rows", "others")
+PAGE, SECTOR = 4096, 512
 PATIENCE = 30
 """Seconds after which a child is taken to hang."""
 
@@ -60,6 +62,26 @@ def append(journal: Journal, *frames: bytes) -> int:
         for frame in frames:
             position = batch.append(frame)
     return position
+
+
+def _pages(image: bytes) -> Iterator[bytes]:
+    for at in range(0, len(image), PAGE):
+        yield image[at : at + PAGE]
+
+
+def torn(before: bytes, after: bytes, chance: Random, share: float) -> bytes:
+    """The old image with a part of the new pages in it, some of them with a part of their sectors."""
+    length = chance.choice([len(before), len(after)])
+    image = bytearray(before.ljust(length, b"\0")[:length])
+    for number, page in enumerate(_pages(after)):
+        at = number * PAGE
+        if number < 2 or at >= length or page == before[at : at + PAGE] or chance.random() > share:
+            continue
+        torn = chance.random() < 0.5
+        for sector in range(0, PAGE, SECTOR):
+            if not torn or chance.random() < 0.5:
+                image[at + sector : at + sector + SECTOR] = page[sector : sector + SECTOR]
+    return bytes(image)
 
 
 def child(

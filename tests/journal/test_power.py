@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import re
 import shutil
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,9 +16,7 @@ import pytest
 
 from persistence import LmdbJournal
 from persistence._directory import DATA
-from tests.journal.kit import TABLES, Held, child, held, lmdb_quick, told
-
-PAGE, SECTOR = 4096, 512
+from tests.journal.kit import PAGE, TABLES, Held, child, held, lmdb_quick, told, torn
 
 
 def _write_something(journal: LmdbJournal, chance: random.Random) -> None:
@@ -59,26 +56,6 @@ class Course:
         shutil.rmtree(path)
 
 
-def _pages(image: bytes) -> Iterator[bytes]:
-    for at in range(0, len(image), PAGE):
-        yield image[at : at + PAGE]
-
-
-def _torn(before: bytes, after: bytes, chance: random.Random, share: float) -> bytes:
-    """The old image with a part of the new pages in it, some of them with a part of their sectors."""
-    length = chance.choice([len(before), len(after)])
-    image = bytearray(before.ljust(length, b"\0")[:length])
-    for number, page in enumerate(_pages(after)):
-        at = number * PAGE
-        if number < 2 or at >= length or page == before[at : at + PAGE] or chance.random() > share:
-            continue
-        torn = chance.random() < 0.5
-        for sector in range(0, PAGE, SECTOR):
-            if not torn or chance.random() < 0.5:
-                image[at + sector : at + sector + SECTOR] = page[sector : sector + SECTOR]
-    return bytes(image)
-
-
 def _lay(path: Path, image: bytes) -> LmdbJournal:
     if path.exists():
         shutil.rmtree(path)
@@ -111,7 +88,7 @@ def test_a_commit_is_there_or_it_is_not(path: Path, seed: int, effort: int, part
         assert _found(path, after) == new
         for round_ in range(8 * effort):
             share = (0.0, 1.0)[round_] if round_ < 2 else chance.random()
-            image = _torn(before, after, chance, share)
+            image = torn(before, after, chance, share)
             assert _found(path, image) == old, f"round {round_}"
             states += 1
     assert states == 11 * 8 * effort
@@ -123,7 +100,7 @@ def test_a_commit_without_its_pages_is_noticed(path: Path, seed: int) -> None:
     chance = random.Random(seed)
     noticed = tried = 0
     for (before, after), (_, new) in zip(pairwise(course.images), pairwise(course.states), strict=True):
-        image = bytearray(_torn(before, after, chance, 0.5).ljust(len(after), b"\0"))
+        image = bytearray(torn(before, after, chance, 0.5).ljust(len(after), b"\0"))
         image[: 2 * PAGE] = after[: 2 * PAGE]
         if bytes(image) != after:
             tried += 1
@@ -147,7 +124,7 @@ def test_opening_makes_sure_of_what_it_found(path: Path) -> None:
         after = (path / DATA).read_bytes()
         journal.close()
         assert sum(after[at:][:PAGE] != before[at:][:PAGE] for at in (0, PAGE)) == 1
-        image = _torn(before, after, random.Random(0), 0.5)
+        image = torn(before, after, random.Random(0), 0.5)
         assert _found(path.with_name("image"), image) == Held([], {"rows": [], "others": []})
 
 
