@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from actorflow._authoring.activities import Activity as Activity
-    from actorflow._authoring.activities import RetryPolicy as RetryPolicy
     from actorflow._authoring.activities import activity as activity
     from actorflow._authoring.actors import actor as actor
+    from actorflow._authoring.attempt import Attempt as Attempt
     from actorflow._authoring.callbacks import callback as callback
     from actorflow._authoring.children import fan_out as fan_out
     from actorflow._authoring.children import start_child as start_child
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from actorflow._authoring.identity import patched as patched
     from actorflow._authoring.identity import random as random
     from actorflow._authoring.identity import uuid4 as uuid4
+    from actorflow._authoring.options import Breaker as Breaker
+    from actorflow._authoring.options import RetryPolicy as RetryPolicy
     from actorflow._authoring.saga import saga as saga
     from actorflow._authoring.upcasts import upcast as upcast
     from actorflow._authoring.waiting import gather as gather
@@ -98,8 +100,10 @@ if TYPE_CHECKING:
     from actorflow.limits import Limits as Limits
 
 _HOMES = {
-    "_authoring.activities": ("Activity", "Attempt", "Breaker", "RetryPolicy", "activity"),
+    "_authoring.activities": ("Activity", "activity"),
     "_authoring.actors": ("actor",),
+    "_authoring.attempt": ("Attempt",),
+    "_authoring.options": ("Breaker", "RetryPolicy"),
     "_authoring.callbacks": ("callback",),
     "_authoring.children": ("fan_out", "start_child"),
     "_authoring.ending": ("complete", "continue_as_new"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from datetime import timedelta
 from secrets import token_hex
 from typing import (
@@ -13,105 +12,39 @@ from typing import (
     Any,
     Final,
     Generic,
-    Literal,
     ParamSpec,
-    TypedDict,
     TypeVar,
     Unpack,
+    get_args,
+    get_origin,
     overload,
 )
 
 import attrs
-from attrs import field, frozen
-from attrs.validators import deep_iterable, ge, gt, instance_of, optional
+from attrs import frozen
 
-from actorflow._codec import Arguments, arguments, pack, positional, unpack
+from actorflow._codec import Arguments, arguments, positional, unpack
 from actorflow._codec.failures import failure
+from actorflow._codec.hints import hints_of
 from actorflow._core.ambient import ambient
 from actorflow._core.facts import CANCELLED, OK, SCHEDULE, TIMED_OUT, Schedule
-from actorflow.errors import ActivityFailed, Cancelled, DefinitionError, NotInHandler
+from actorflow.errors import ActivityFailed, DefinitionError, NotInHandler
 
+from .attempt import RUNNING, Attempt, one_of
 from .calls import Call
 from .keys import check_name
+from .options import Batching, Choices, Options, plain_options
 
 if TYPE_CHECKING:
     from actorflow._core.actor import Actor
     from actorflow._core.pending import Pending
 
-__all__ = ["RUNNING", "Activity", "Attempt", "Breaker", "Options", "RetryPolicy", "activity"]
+__all__ = ["Activity", "activity"]
 
+A = TypeVar("A")
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-
-START_TO_CLOSE: Final = timedelta(seconds=60)
-MILLISECOND: Final = timedelta(milliseconds=1)
-
-
-def _positive(_: object, attribute: attrs.Attribute[Any], value: timedelta | None) -> None:
-    if value is not None and value <= timedelta(0):
-        raise DefinitionError(f"{attribute.name}={value}", "a duration has to be longer than nothing")
-
-
-@frozen(kw_only=True)
-class RetryPolicy:
-    """How often and after which pauses a failed attempt is repeated."""
-
-    initial_interval: timedelta = field(default=timedelta(seconds=1), validator=_positive)
-    backoff_coefficient: float = field(default=2.0, validator=ge(1))
-    maximum_interval: timedelta = field(default=timedelta(seconds=100), validator=_positive)
-    maximum_attempts: int = field(default=10, validator=gt(0))
-    non_retryable: tuple[str, ...] = field(
-        default=(), converter=tuple, validator=deep_iterable(instance_of(str))
-    )
-    """Names of error types that no further attempt would mend."""
-
-
-@frozen(kw_only=True)
-class Breaker:
-    """When to leave a dependency alone that is down: its activities wait, and one at a time tries."""
-
-    failures: int = field(default=5, validator=gt(0))
-    """So many failed attempts in a row break the circuit; an ``Unavailable`` does at once."""
-    pause: timedelta = field(default=timedelta(seconds=30), validator=_positive)
-    """After which one attempt may try."""
-
-
-@frozen(kw_only=True)
-class Options:
-    """How an activity is run; there is always a time-out, also when nobody sets one."""
-
-    start_to_close: timedelta = field(default=START_TO_CLOSE, validator=_positive)
-    """How long one attempt may take."""
-    schedule_to_close: timedelta | None = field(default=None, validator=_positive)
-    """How long all attempts together may take."""
-    schedule_to_start: timedelta | None = field(default=None, validator=_positive)
-    """How long an attempt may wait for its turn."""
-    heartbeat: timedelta | None = field(default=None, validator=_positive)
-    """How long an attempt may be silent."""
-    retry: RetryPolicy = field(factory=RetryPolicy)
-    concurrency: int | None = field(default=None, validator=optional(gt(0)))
-    """How many attempts may run at a time in one runtime."""
-    rate: float | None = field(default=None, validator=optional(gt(0)))
-    """How many attempts may begin in a second."""
-    breaker: Breaker | None = field(default=None, validator=optional(instance_of(Breaker)))
-    """When to leave alone what it depends on."""
-    on_cancel: Literal["wait", "abandon"] = "wait"
-    """Whether cancelling waits until the running attempt has ended."""
-
-
-class Choices(TypedDict, total=False):
-    """The same, as somebody writes them: those that are to differ."""
-
-    start_to_close: timedelta
-    schedule_to_close: timedelta | None
-    schedule_to_start: timedelta | None
-    heartbeat: timedelta | None
-    retry: RetryPolicy
-    concurrency: int | None
-    rate: float | None
-    breaker: Breaker | None
-    on_cancel: Literal["wait", "abandon"]
 
 
 @frozen(eq=False, repr=False)
@@ -130,6 +63,8 @@ class Activity(Generic[P, R_co]):
     run: Callable[..., Any]
     """The function, taking every argument by position."""
     overrides: tuple[tuple[str, Any], ...] = ()
+    batching: Batching | None = None
+    """The function takes a list of what was asked for, and gives a list of answers."""
 
     def __str__(self) -> str:
         return self.name
@@ -139,7 +74,7 @@ class Activity(Generic[P, R_co]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R_co]:
         if ambient.actor is None and not ambient.dying:
-            return _just_run(self.function, args, kwargs)
+            return _just_run(self, args, kwargs)
         return Call(f"{self.name}()", self._begin(self._encode(args, kwargs)))
 
     def later(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Awaitable[R_co]]:
@@ -170,7 +105,7 @@ class Activity(Generic[P, R_co]):
         return body
 
     def _begin(self, body: bytes) -> Callable[[Actor], Pending]:
-        effect = Schedule(SCHEDULE, self.name, body, _plain_options(self.overrides))
+        effect = Schedule(SCHEDULE, self.name, body, plain_options(self.overrides))
         patient = self.effective.on_cancel == "wait"
 
         def begin(actor: Actor) -> Pending:
@@ -192,68 +127,22 @@ class Activity(Generic[P, R_co]):
         return None, ActivityFailed(self.name, type_, message, details)
 
 
-class Attempt:
-    """The attempt that runs, as its function sees it."""
-
-    def __init__(
-        self,
-        number: int,
-        key: str,
-        last_heartbeat: bytes,
-        beat: Callable[[bytes], bool],
-        leave: Callable[[], str],
-    ) -> None:
-        self.number = number
-        """1, and one more with each retry, restarts included."""
-        self.key = key
-        """By which the other side can know this again: the same in every attempt, in no other call."""
-        self._last_heartbeat = last_heartbeat
-        self._beat = beat
-        self._leave = leave
-
-    @property
-    def last_heartbeat(self) -> Any:
-        """What the last heartbeat of the attempts before told; none if there was none."""
-        return unpack(self._last_heartbeat) if self._last_heartbeat else None
-
-    def heartbeat(self, details: Any = None) -> None:
-        """Tell that it is alive, and how far it is; raises ``Cancelled`` when nobody wants it any more."""
-        if not self._beat(pack(details)):
-            raise Cancelled
-
-    def complete_later(self) -> str:
-        """Leave the end to somebody outside, who is given this token; what is returned is ignored."""
-        return self._leave()
-
-
-RUNNING: Final[ContextVar[Attempt]] = ContextVar("RUNNING")
-
-
-async def _just_run(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+async def _just_run(activity_: Activity[..., Any], args: Any, kwargs: Any) -> Any:
     """Outside a runtime an activity is what it was written as."""
 
     def leave() -> str:
         raise NotInHandler("complete_later()", "there is no runtime that could be told")
 
-    token = RUNNING.set(Attempt(1, token_hex(16), b"", lambda _: True, leave))
+    token = RUNNING.set(Attempt(1, (token_hex(16),), b"", lambda _: True, leave))
     try:
-        answer = function(*args, **kwargs)
+        if activity_.batching is not None:
+            items = activity_.arguments.decode(activity_.arguments.encode(args, kwargs))
+            answers = activity_.function(list(items))
+            return one_of(await answers if inspect.isawaitable(answers) else answers, 0, 1)
+        answer = activity_.function(*args, **kwargs)
         return await answer if inspect.isawaitable(answer) else answer
     finally:
         RUNNING.reset(token)
-
-
-def _plain_options(overrides: tuple[tuple[str, Any], ...]) -> tuple[Any, ...] | None:
-    """Overrides as the journal keeps them."""
-    return tuple((name, _plain_option(value)) for name, value in overrides) or None
-
-
-def _plain_option(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value // timedelta(microseconds=1)
-    if isinstance(value, RetryPolicy | Breaker):
-        return tuple(_plain_option(one) for one in attrs.astuple(value, recurse=False))
-    return value
 
 
 class _Decorator:
@@ -286,6 +175,23 @@ class _Decorator:
             return decorate
         caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - for its local classes
         return decorate(function, caller.f_locals)
+
+    def batched(
+        self,
+        *,
+        at_most: int,
+        within: timedelta,
+        name: str | None = None,
+        aliases: tuple[str, ...] | list[str] = (),
+        **options: Unpack[Choices],
+    ) -> _Batched:
+        """Declare an activity that answers many small calls with one.
+
+        Its function takes a list and gives a list; a call asks for one thing.  Calls are gathered until they
+        are so many, or the first has waited so long.  What stands in the list of answers is the answer to
+        what stands in the same place; an exception there is the failure of that one.
+        """
+        return _Batched(Options(**options), name, tuple(aliases), Batching(at_most, within))
 
     def current(self) -> Attempt:
         """The attempt that runs: its number, its key, its heartbeat."""
@@ -323,6 +229,43 @@ class _WithOptions:
             self.options,
             inspect.iscoroutinefunction(function),
             positional(function),
+        )
+
+
+@frozen
+class _Batched:
+    options: Options
+    name: str | None
+    aliases: tuple[str, ...]
+    batching: Batching
+
+    @overload
+    def __call__(self, function: Callable[[list[A]], Awaitable[list[R]]], /) -> Activity[[A], R]: ...
+    @overload
+    def __call__(self, function: Callable[[list[A]], list[R]], /) -> Activity[[A], R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Activity[..., Any]:
+        caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - for its local classes
+        where = getattr(function, "__name__", repr(function))
+        hints = hints_of(function, where, caller.f_locals)
+        answers = hints.pop("return", None)
+        (items,) = hints.values() if len(hints) == 1 else (None,)
+        if get_origin(items) is not list or get_origin(answers) is not list:
+            raise DefinitionError(
+                where, "has to take one list and give one", f"write def {where}(items: list[A]) -> list[B]"
+            )
+
+        def one(item: Any) -> Any:  # noqa: ARG001 - named as errors should name it
+            raise AssertionError("only its signature is of use")
+
+        one.__name__ = one.__qualname__ = where
+        one.__annotations__ = {"item": get_args(items)[0], "return": get_args(answers)[0]}
+        declared = _WithOptions(self.options, self.name, self.aliases)(one, caller.f_locals)
+        return attrs.evolve(
+            declared,
+            function=function,
+            waits=inspect.iscoroutinefunction(function),
+            run=function,
+            batching=self.batching,
         )
 
 

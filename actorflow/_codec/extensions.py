@@ -26,6 +26,7 @@ __all__ = [
     "extend",
     "is_dict",
     "is_list",
+    "is_tuple",
     "load_extension",
     "pack",
     "unpack",
@@ -75,6 +76,11 @@ def unpack(data: bytes, where: str = "value") -> Plain:
 def is_list(plain: object) -> TypeGuard[list[Any]]:
     """Whether this is an array, and no subclass."""
     return type(plain) is list
+
+
+def is_tuple(plain: object) -> TypeGuard[tuple[Any, ...]]:
+    """The same for an array that was read as what cannot be changed."""
+    return type(plain) is tuple
 
 
 def is_dict(plain: object) -> TypeGuard[dict[Any, Any]]:

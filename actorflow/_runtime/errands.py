@@ -147,8 +147,12 @@ class Errands:
         options = errand.options
         if self.running >= self._at_most or self.stopping:
             return False
-        if options.concurrency is not None and line.running >= options.concurrency:
-            return False
+        if options.concurrency is not None:
+            batching = errand.activity.batching
+            # A batched activity's bound is of calls.
+            together = 1 if batching is None else batching.at_most
+            if line.running >= options.concurrency * together:
+                return False
         if line.next_at > now:
             return False
         breaker = options.breaker

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -119,7 +119,7 @@ class Residency:
         return error
 
     @contextmanager
-    def watched(self, path: bytes) -> Iterator[None]:
+    def watched(self, path: bytes) -> Generator[None]:
         """Have it known to whoever comes after us whom we are busy with: it may be what ends the process."""
         before, self._noted = self._noted, path
         self._population.journal.note(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from actorflow._codec.extensions import is_tuple
 from actorflow._codec.records import RecordCodec, seal, unseal
 from actorflow._core.facts import Address, Input, Instant
 from actorflow._core.once import Known
@@ -97,7 +98,7 @@ def pack_frame(parts: Sequence[bytes]) -> bytes:
 def unpack_frame(data: bytes, where: str) -> list[tuple[bytes, bytes]]:
     """The paths and records of a frame, in pairs."""
     parts = _unpack(unseal(data, where))
-    if not isinstance(parts, tuple) or len(parts) % 2 or not all(type(part) is bytes for part in parts):
+    if not is_tuple(parts) or len(parts) % 2 or not all(type(part) is bytes for part in parts):
         raise DecodeError(where, "it does not have the form of a frame")
     return list(zip(parts[::2], parts[1::2], strict=True))
 
@@ -167,7 +168,7 @@ def pack_records(records: Sequence[bytes]) -> bytes:
 
 def unpack_records(data: bytes, where: str) -> list[bytes]:
     records = _unpack(unseal(data, where))
-    if not isinstance(records, tuple) or not all(type(record) is bytes for record in records):
+    if not is_tuple(records) or not all(type(record) is bytes for record in records):
         raise DecodeError(where, "it does not have the form of history")
     return list(records)
 
@@ -180,6 +181,6 @@ def pieces(data: bytes) -> Iterable[bytes]:
 
 
 def _formed(form: Any, plain: Any, where: str) -> Any:
-    if not isinstance(plain, tuple) or len(plain) != len(form._fields):
+    if not is_tuple(plain) or len(plain) != len(form._fields):
         raise DecodeError(where, f"it does not have the form of a {form.__name__.lower()}")
     return form(*plain)
