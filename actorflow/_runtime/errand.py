@@ -133,7 +133,7 @@ class Errand:
 class Line:
     """The errands of one activity: those that run, and those that wait for their turn."""
 
-    __slots__ = ("activity", "expected", "failures", "next_at", "running", "trial_at", "waiting")
+    __slots__ = ("activity", "broken", "expected", "failures", "next_at", "running", "trial_at", "waiting")
 
     def __init__(self, activity: str) -> None:
         self.activity = activity
@@ -147,3 +147,10 @@ class Line:
         """With the circuit broken: when one attempt may show whether it can be closed."""
         self.expected: Instant = 0
         """When it is looked at again of itself."""
+        self.broken = False
+        """What the activity depends on is taken to be down."""
+
+    @property
+    def waits(self) -> int:
+        """How many wait for their turn."""
+        return sum(errand.phase == WAITS for errand in self.waiting)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from actorflow._authoring.identity import MICROSECOND
 from actorflow._codec import pack
 from actorflow._core import facts
-from actorflow._core.facts import CANCELLED, FAILED, OK, TIMED_OUT, Address, Input, Instant, Ref, Schedule
+from actorflow._core.facts import CANCELLED, OK, TIMED_OUT, Address, Input, Instant, Ref, Schedule
 from actorflow._core.pending import Pending
 from actorflow.errors import DecodeError, Interrupted
 
@@ -141,7 +141,7 @@ class Errands:
         self._watch(errand)
         line.waiting.append(errand)
         self._note(errand)
-        self._expect_turn(line, errand, now)
+        self._expect_turn(line, now)
 
     def _may_begin(self, line: Line, errand: Errand, now: Instant) -> bool:
         options = errand.options
@@ -155,11 +155,8 @@ class Errands:
                 return False
         if line.next_at > now:
             return False
-        breaker = options.breaker
         # With the circuit broken, one attempt at a time may try.
-        return not (breaker and line.failures >= breaker.failures) or (
-            line.trial_at <= now and not line.running
-        )
+        return not line.broken or (line.trial_at <= now and not line.running)
 
     def _begin(self, line: Line, errand: Errand, now: Instant) -> None:
         errand.attempt += 1
@@ -182,18 +179,16 @@ class Errands:
             errand = waiting[0]
             if errand.phase == WAITS:
                 if not self._may_begin(line, errand, now):
-                    self._expect_turn(line, errand, now)
+                    self._expect_turn(line, now)
                     return
                 self._begin(line, errand, now)
             waiting.popleft()
 
-    def _expect_turn(self, line: Line, errand: Errand, now: Instant) -> None:
+    def _expect_turn(self, line: Line, now: Instant) -> None:
         """See that the line is looked at again when its first may begin."""
         if self.running >= self._at_most:
             self._crowded[line.activity] = line
-        breaker = errand.options.breaker
-        broken = breaker is not None and line.failures >= breaker.failures
-        at = max(line.next_at, line.trial_at if broken else 0)
+        at = max(line.next_at, line.trial_at if line.broken else 0)
         if at > now and at != line.expected:
             line.expected = at
             heappush(self._due, (at, next(self._number), line))
@@ -207,25 +202,38 @@ class Errands:
             return
         line = self._line(errand)
         self._leave(line, errand)
-        breaker = errand.options.breaker
-        if ending.how in (FAILED, TIMED_OUT) and not self._is_final(errand, ending):
-            line.failures += 1
-            if breaker is not None and ending.down:
-                line.failures = max(line.failures, breaker.failures)
-            if breaker is not None and line.failures >= breaker.failures:
-                line.trial_at = now + breaker.pause // MICROSECOND
-        elif ending.how != CANCELLED:
-            line.failures = 0  # the other side has answered, if only with a no
+        if ending.how != CANCELLED:
+            self._mind_circuit(line, errand, ending, now)
         if ending.how == OK:
             self._finish(errand, OK, ending.body)
         elif errand.withdrawn or ending.how == CANCELLED:
             self._finish(errand, CANCELLED)
         else:
             self._failed(errand, ending, now)
+        self._let_others(line, now)
+        self._population.post.carry(now)
+
+    def _mind_circuit(self, line: Line, errand: Errand, ending: Ending, now: Instant) -> None:
+        """Break the circuit after too many failures in a row, and close it after anything else."""
+        if ending.how == OK or self._is_final(errand, ending):
+            line.failures = 0  # the other side has answered, if only with a no
+            if line.broken:
+                line.broken = False
+                _log.warning("the circuit of activity %s is closed again", line.activity)
+            return
+        line.failures += 1
+        breaker = errand.options.breaker
+        if breaker is not None and (ending.down or line.failures >= breaker.failures):
+            line.trial_at = now + breaker.pause // MICROSECOND
+            if not line.broken:
+                line.broken = True
+                _log.warning("the circuit of activity %s is broken: its attempts wait", line.activity)
+
+    def _let_others(self, line: Line, now: Instant) -> None:
+        """There is room among those that run: let begin who waits for it."""
         self._fill(line, now)
         while self._crowded and self.running < self._at_most:
             self._fill(self._crowded.pop(next(iter(self._crowded))), now)
-        self._population.post.carry(now)
 
     def left_outside(self, errand: Errand, attempt: int, due: Instant, now: Instant) -> None:
         """An attempt has handed out its token: its end will come from outside, if it has not already."""
@@ -236,7 +244,7 @@ class Errands:
         errand.phase, errand.due = OUTSIDE, due
         self._note(errand)
         self._watch(errand)
-        self._fill(line, now)
+        self._let_others(line, now)
 
     def _leave(self, line: Line, errand: Errand) -> None:
         if errand.phase == RUNS:

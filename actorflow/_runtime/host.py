@@ -183,6 +183,11 @@ class Host:
         """Why the runtime has stopped, if it has."""
         return self._failure
 
+    @property
+    def hanging(self) -> tuple[str, ...]:
+        """Threads whose function still runs although it was given up."""
+        return () if self._attempts is None else tuple(self._attempts.hanging)
+
     def see_open(self, what: str) -> None:
         """Raise if nothing is accepted."""
         if self._shut:

@@ -24,7 +24,7 @@ _log = logging.getLogger("actorflow.runtime")
 
 async def description(host: Host, address: Address) -> Description:
     resident = host.resident(address)
-    found = describe(resident)
+    found = describe(resident, host.population.errands.of(address))
     await host.durable(resident.frame, "describe()")
     return found
 

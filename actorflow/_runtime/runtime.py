@@ -47,6 +47,13 @@ class Statistics:
     bytes_on_disk: int
     set_aside: tuple[str, ...]
     """Actors that could not be brought into memory, with the reason."""
+    activities_running: int
+    activities_waiting: int
+    """Those that wait for their turn."""
+    threads_hanging: tuple[str, ...]
+    """Activities in threads that were given up, and whose function still runs."""
+    circuits_broken: tuple[str, ...]
+    """Activities that wait because what they depend on is down."""
 
 
 class Actors:
@@ -155,4 +162,8 @@ def statistics(host: Host) -> Statistics:
         held.bytes_quota,
         held.bytes_on_disk,
         tuple(f"{entity} {key!r}: {error}" for (entity, key), error in list(residency.broken.items())),
+        population.errands.running,
+        sum(line.waits for line in population.errands.lines.values()),
+        host.hanging,
+        tuple(line.activity for line in population.errands.lines.values() if line.broken),
     )

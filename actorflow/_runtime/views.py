@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from actorflow._authoring.identity import moment
 from actorflow._codec import unpack
@@ -16,6 +17,7 @@ from actorflow._core.facts import Ask, Await, Effect, Record, Ref, Schedule, Sle
 from actorflow._core.outstanding import Armed, Waking, outstanding, stuck
 from actorflow._core.replay import show
 
+from .errand import OUTSIDE, PAUSES, Errand
 from .resident import Resident
 from .rows import Head
 from .shelf import status_of
@@ -55,6 +57,22 @@ class Waiting:
     """When it ends by itself."""
     withdrawn: bool = False
     """It was cancelled, and its end is awaited."""
+    attempt: int = 0
+    """Of an activity in a runtime: how many attempts have begun."""
+    phase: str = ""
+    """It ``runs``, ``waits`` for its turn, ``pauses`` after a failure, or its end is ``outside``."""
+    failure: str = ""
+    """Why the last attempt failed."""
+
+    def __str__(self) -> str:
+        parts = [f"{self.kind} {self.name}"]
+        if self.phase:
+            parts.append(f"{self.phase}, attempt {self.attempt}" if self.attempt else self.phase)
+        if self.due:
+            parts.append(f"due {self.due:%Y-%m-%d %H:%M:%S}")
+        if self.failure:
+            parts.append(f"last failure {self.failure}")
+        return ", ".join(parts)
 
 
 @frozen
@@ -167,10 +185,7 @@ class Description:
             f"  open      {one.name}, since {one.since:%Y-%m-%d %H:%M:%S}{', holds the mailbox' * one.holds}"
             for one in self.open
         ]
-        lines += [
-            f"  waits for {one.kind} {one.name}{f', due {one.due:%Y-%m-%d %H:%M:%S}' if one.due else ''}"
-            for one in self.waiting
-        ]
+        lines += [f"  waits for {one}" for one in self.waiting]
         if self.mailbox:
             lines.append(f"  mailbox   {len(self.mailbox)}: {', '.join(self.mailbox[:10])}")
         lines += [f"  parked    {one.seq} {one.handler}: {one.error}" for one in self.parked]
@@ -180,8 +195,8 @@ class Description:
         return "\n".join(lines)
 
 
-def describe(resident: Resident) -> Description:
-    """A picture of an actor as it is in memory."""
+def describe(resident: Resident, errands: Mapping[Ref, Errand]) -> Description:
+    """A picture of an actor as it is in memory, and of what it has asked of activities."""
     actor = resident.actor
     failure_ = actor.last_failure
     report = stuck(actor)
@@ -201,7 +216,7 @@ def describe(resident: Resident) -> Description:
             OpenHandler(one.seq, one.handler.name, moment(one.since), one is actor.holder)
             for one in actor.open.values()
         ),
-        tuple(waiting(actor)),
+        tuple(_with_errand(one, errands.get(one.ref)) for one in waiting(actor)),
         tuple(parked(actor)),
         "" if failure_ is None else f"{failure_[1]} (seq {failure_[0]}): {error_text(failure_[2])}",
         "" if resident.fault is None else str(resident.fault),
@@ -270,6 +285,18 @@ def waiting(actor: Actor) -> list[Waiting]:
                 view = Waiting(ref, "child", f"{entity} {key!r}")
         found.append(view)
     return found
+
+
+def _with_errand(view: Waiting, errand: Errand | None) -> Waiting:
+    if errand is None:
+        return view
+    return evolve(
+        view,
+        attempt=errand.attempt,
+        phase=errand.phase,
+        due=moment(errand.due) if errand.phase in (PAUSES, OUTSIDE) else None,
+        failure=error_text(errand.failure) if errand.failure else "",
+    )
 
 
 def sent(effects: list[Effect]) -> list[Sent]:
