@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import trio
 from attrs import field
 
-from actorflow import AsyncioRuntime, BlockingRuntime, Runtime, entity, signal
+from actorflow import ActorHandle, AsyncioRuntime, BlockingRuntime, Runtime, entity, signal
 from persistence import LmdbJournal
 
 Timed = Callable[[Path, int, int], float]
@@ -39,21 +39,20 @@ def _keys(callers: int) -> list[str]:
     return [f"cart-{number}" for number in range(callers)]
 
 
+async def _fill(cart: ActorHandle[Cart], each: int) -> None:
+    for _ in range(each):
+        await cart.signal(Cart.add, "apple", 1)
+
+
 def in_trio(path: Path, callers: int, each: int) -> float:
     """Seconds that callers in the runtime's own loop take."""
 
     async def main() -> float:
         async with Runtime(LmdbJournal(path), entities=[Cart]) as runtime:
-
-            async def call(key: str) -> None:
-                cart = runtime.actor(Cart, key)
-                for _ in range(each):
-                    await cart.signal(Cart.add, "apple", 1)
-
             began = time.perf_counter()
             async with trio.open_nursery() as nursery:
                 for key in _keys(callers):
-                    nursery.start_soon(call, key)
+                    nursery.start_soon(_fill, runtime.actor(Cart, key), each)
             return time.perf_counter() - began
 
     return trio.run(main)
@@ -64,16 +63,10 @@ def in_asyncio(path: Path, callers: int, each: int) -> float:
 
     async def main() -> float:
         async with AsyncioRuntime(LmdbJournal(path), entities=[Cart]) as runtime:
-
-            async def call(key: str) -> None:
-                cart = runtime.actor(Cart, key)
-                for _ in range(each):
-                    await cart.signal(Cart.add, "apple", 1)
-
             began = time.perf_counter()
             async with asyncio.TaskGroup() as group:
                 for key in _keys(callers):
-                    group.create_task(call(key))
+                    group.create_task(_fill(runtime.actor(Cart, key), each))
             return time.perf_counter() - began
 
     return asyncio.run(main())
