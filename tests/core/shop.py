@@ -31,6 +31,18 @@ class Item:
     cents: int
 
 
+@activity
+async def act(x: int) -> int:
+    """Something in the world."""
+    return x
+
+
+@activity
+async def other(x: int) -> int:
+    """Something else in the world."""
+    return x
+
+
 @activity(start_to_close=timedelta(seconds=30))
 async def reserve(reservation: str, items: dict[str, Item]) -> None:
     """Hold goods."""

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 import actorflow as af
-from actorflow import activity, entity, signal, update
+from actorflow import entity, signal, update
 from actorflow._core.ambient import ambient
 from actorflow._core.quiet import silence
 from tests.core.proof import bare, run, sent
+from tests.core.shop import act
 
 SECOND = timedelta(seconds=1)
 ENOUGH = 5_000
@@ -27,12 +28,6 @@ pytestmark = [
     # Python says of each that it would not end.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@activity
-async def act(x: int) -> int:
-    """Something in the world."""
-    return x
 
 
 @entity

@@ -9,21 +9,16 @@ import pytest
 from attrs import field
 
 import actorflow as af
-from actorflow import Limits, activity, entity, main, signal, timer, update
+from actorflow import Limits, entity, main, signal, timer, update
 from actorflow._core import facts
 from actorflow._core.image import differences, image
 from actorflow._core.replay import replay
 from actorflow._core.step import advance, step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, sent
+from tests.core.shop import act
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
-
-
-@activity
-async def act(x: int) -> int:
-    """Something in the world."""
-    return x
 
 
 @entity

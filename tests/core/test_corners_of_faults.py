@@ -7,18 +7,13 @@ from typing import Any
 import pytest
 
 import actorflow as af
-from actorflow import activity, entity, signal, update
+from actorflow import entity, signal, update
 from actorflow._core import facts
 from actorflow._core.facts import Input
 from actorflow._core.step import step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
-
-
-@activity
-async def act(x: int) -> int:
-    """Something in the world."""
-    return x
+from tests.core.shop import act
 
 
 @entity

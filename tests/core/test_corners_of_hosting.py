@@ -8,7 +8,7 @@ import pytest
 from attrs import field
 
 import actorflow as af
-from actorflow import Limits, activity, entity, query, signal, update
+from actorflow import Limits, entity, query, signal, update
 from actorflow._core import facts
 from actorflow._core import step as core
 from actorflow._core.facts import Input
@@ -16,12 +16,7 @@ from actorflow._core.image import differences, image
 from actorflow._core.step import accept, examine, step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
-
-
-@activity
-async def act(x: int) -> int:
-    """Something in the world."""
-    return x
+from tests.core.shop import act
 
 
 @entity(limits=Limits(mailbox_messages=1, run_records=20))

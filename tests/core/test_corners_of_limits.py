@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import actorflow as af
-from actorflow import Limits, activity, entity, main, signal, timer, update
+from actorflow import Limits, entity, main, signal, timer, update
 from actorflow._core import facts
 from actorflow._core.facts import Input
 from actorflow._core.image import differences, image
@@ -19,14 +19,9 @@ from actorflow._core.snapshot import restore, snapshot
 from actorflow._core.step import step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
+from tests.core.shop import act
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
-
-
-@activity
-async def act(x: int) -> int:
-    """Something in the world."""
-    return x
 
 
 # ---- what a turn and a handler may ask for -----------------------------------------------------------

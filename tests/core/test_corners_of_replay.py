@@ -11,7 +11,7 @@ import pytest
 from attrs import field
 
 import actorflow as af
-from actorflow import Limits, activity, entity, main, signal, timer, update
+from actorflow import Limits, entity, main, signal, timer, update
 from actorflow._authoring.entity import CODEC
 from actorflow._core import facts
 from actorflow._core.facts import Input, Record
@@ -20,22 +20,11 @@ from actorflow._core.replay import replay
 from actorflow._core.step import Turn
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
+from tests.core.shop import act, other
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 EMPTY = b"\x90"
 """No arguments."""
-
-
-@activity
-async def act(x: int) -> int:
-    """Something in the world."""
-    return x
-
-
-@activity
-async def other(x: int) -> int:
-    """Something else in the world."""
-    return x
 
 
 @entity

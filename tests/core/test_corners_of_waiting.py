@@ -11,19 +11,14 @@ import pytest
 from attrs import field
 
 import actorflow as af
-from actorflow import activity, entity, main, query, signal, update
+from actorflow import entity, main, query, signal, update
 from actorflow._core import facts
 from actorflow._core.outstanding import Waits, asks
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
+from tests.core.shop import act
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
-
-
-@activity
-async def act(x: int) -> int:
-    """Something in the world."""
-    return x
 
 
 @entity

@@ -27,20 +27,9 @@ from actorflow._core.step import advance, step
 from actorflow.limits import Limits
 from actorflow.testing import Scenario
 from tests.core.proof import bare, run, sent
+from tests.core.shop import act, other
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
-
-
-@activity
-async def act(x: int) -> int:
-    """Something in the world."""
-    return x
-
-
-@activity
-async def other(x: int) -> int:
-    """Something else in the world."""
-    return x
 
 
 @entity

@@ -105,6 +105,12 @@ def child(
     )
 
 
+def at_work(code: str, *argv: object) -> subprocess.Popen[str]:
+    """Start a program in a process of its own, to be talked with while it runs."""
+    command = [sys.executable, "-c", code, *map(str, argv)]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 def told(done: subprocess.CompletedProcess[str]) -> str:
     """What a child printed; it must not have failed."""
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -7,8 +7,6 @@ import re
 import shutil
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +15,7 @@ import pytest
 
 from persistence import Damaged, JournalError, LmdbJournal, Locked, NotOpen, WrongFormat
 from persistence._directory import DATA, NEW
-from tests.journal.kit import TABLES, append, child, held, lmdb_quick, told
-from tests.tidy.house import ROOT
+from tests.journal.kit import TABLES, append, at_work, child, held, lmdb_quick, told
 
 HOLD = """
 import sys
@@ -61,13 +58,7 @@ def _closed_with(path: Path, *frames: bytes) -> None:
 
 def test_a_second_process_is_refused_by_name(path: Path) -> None:
     """While a process has it open, another is told which, on which host and since when; then it may too."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as holder:
+    with at_work(HOLD, path) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(Locked) as refused:
@@ -168,13 +159,7 @@ def test_a_child_that_outlives_its_parent_holds_nothing(path: Path) -> None:
         "if os.fork() == 0:\n    print('lives', flush=True); sys.stdin.read(); os._exit(0)\n"
         "os._exit(0)\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(path)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as parent:
+    with at_work(code, path) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "lives\n"
         parent.wait()
