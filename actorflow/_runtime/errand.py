@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actorflow._authoring.callbacks import key_of, token_of
 from actorflow._authoring.identity import MICROSECOND
+from actorflow._authoring.waiting import LONGEST
 from actorflow._codec.failures import pack_failure
 from actorflow._core.facts import FAILED, Address, Instant, Ref, Schedule
 from actorflow._core.pending import Pending
@@ -37,7 +39,7 @@ class Ending(NamedTuple):
     how: str
     body: bytes = b""
     types: tuple[str, ...] = ()
-    """Of the error: its type and those it is derived from, by name."""
+    """Of the error: its type and those it is derived from, by name; of a time-out none."""
     final: bool = False
     """No other attempt would mend it."""
     after: Instant | None = None
@@ -48,8 +50,12 @@ class Ending(NamedTuple):
 
 def ending_of(error: BaseException) -> Ending:
     """What an attempt comes to that raised."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]  # raised through a nursery, it is judged as what it is
     types = tuple(one.__name__ for one in type(error).__mro__ if one not in (object, BaseException))
-    after = error.after // MICROSECOND if isinstance(error, TryLater) else None
+    after: Any = error.after if isinstance(error, TryLater) else None
+    if after is not None:  # it is an author's, and may be anything
+        after = min(after // MICROSECOND, LONGEST) if isinstance(after, timedelta) else None
     return Ending(
         FAILED, pack_failure(error), types, isinstance(error, Refused), after, isinstance(error, Unavailable)
     )

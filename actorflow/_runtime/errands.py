@@ -16,6 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from actorflow._authoring.identity import MICROSECOND
+from actorflow._authoring.waiting import LONGEST
 from actorflow._codec import pack
 from actorflow._core import facts
 from actorflow._core.facts import CANCELLED, OK, TIMED_OUT, Address, Input, Instant, Ref, Schedule
@@ -93,7 +94,7 @@ class Errands:
             elif errand.phase == RUNS:
                 self._failed(errand, ending_of(Interrupted(str(errand)))._replace(after=0), now)
             elif errand.phase == WAITS:
-                self._join(errand, now)
+                self._join(errand, now, since=errand.due)
             else:
                 self._watch(errand)
 
@@ -103,10 +104,12 @@ class Errands:
         if errand is None:
             return
         errand.withdrawn = True
-        if errand.phase == RUNS:
-            self._population.frame.stopped.append(errand)
-        else:
+        if errand.phase != RUNS:
             self._finish(errand, CANCELLED)
+            return
+        self._population.frame.stopped.append(errand)
+        if ref not in self._population.residents[address].actor.pending:
+            self._unnote(errand)  # it is not waited for, so no other process would find it, or its row
 
     def of(self, address: Address) -> dict[Ref, Errand]:
         """Those of an actor that is in memory."""
@@ -127,17 +130,19 @@ class Errands:
             line = self.lines[name] = Line(name)
         return line
 
-    def _join(self, errand: Errand, now: Instant) -> None:
-        """Let an attempt begin with this frame, or wait for its turn."""
+    def _join(self, errand: Errand, now: Instant, since: Instant | None = None) -> None:
+        """Let an attempt begin with this frame, or wait for its turn; it may have waited in another process."""
         line = self._line(errand)
+        errand.phase = WAITS
+        errand.since = errand.due = now if since is None else since
+        limit = errand.options.schedule_to_start
+        if limit is not None:
+            errand.start_by = errand.since + limit // MICROSECOND
+        if self._too_late(errand, now):
+            return
         if not line.waiting and self._may_begin(line, errand, now):
             self._begin(line, errand, now)
             return
-        errand.phase = WAITS
-        errand.since = now
-        limit = errand.options.schedule_to_start
-        if limit is not None:
-            errand.start_by = now + limit // MICROSECOND
         self._watch(errand)
         line.waiting.append(errand)
         self._note(errand)
@@ -177,7 +182,8 @@ class Errands:
         waiting = line.waiting
         while waiting:
             errand = waiting[0]
-            if errand.phase == WAITS:
+            self._keep_actor(errand, now)
+            if errand.phase == WAITS and not self._too_late(errand, now):
                 if not self._may_begin(line, errand, now):
                     self._expect_turn(line, now)
                     return
@@ -200,6 +206,7 @@ class Errands:
         if errand.attempt != attempt or errand.phase not in (RUNS, OUTSIDE):
             _log.info("attempt %d of %s ended too late: it was given up", attempt, errand)
             return
+        self._keep_actor(errand, now)
         line = self._line(errand)
         self._leave(line, errand)
         if ending.how != CANCELLED:
@@ -215,7 +222,7 @@ class Errands:
 
     def _mind_circuit(self, line: Line, errand: Errand, ending: Ending, now: Instant) -> None:
         """Break the circuit after too many failures in a row, and close it after anything else."""
-        if ending.how == OK or self._is_final(errand, ending):
+        if ending.how == OK or (self._is_final(errand, ending) and ending.types and not ending.down):
             line.failures = 0  # the other side has answered, if only with a no
             if line.broken:
                 line.broken = False
@@ -230,8 +237,10 @@ class Errands:
                 _log.warning("the circuit of activity %s is broken: its attempts wait", line.activity)
 
     def _let_others(self, line: Line, now: Instant) -> None:
-        """There is room among those that run: let begin who waits for it."""
-        self._fill(line, now)
+        """There is room among those that run: let begin who waits for it, each activity in its turn."""
+        if line.waiting:
+            self._crowded.pop(line.activity, None)
+            self._crowded[line.activity] = line
         while self._crowded and self.running < self._at_most:
             self._fill(self._crowded.pop(next(iter(self._crowded))), now)
 
@@ -239,12 +248,17 @@ class Errands:
         """An attempt has handed out its token: its end will come from outside, if it has not already."""
         if errand.attempt != attempt or errand.phase != RUNS:
             return
+        self._keep_actor(errand, now)
         line = self._line(errand)
         self._leave(line, errand)
-        errand.phase, errand.due = OUTSIDE, due
-        self._note(errand)
-        self._watch(errand)
+        if errand.withdrawn:
+            self._finish(errand, CANCELLED)
+        else:
+            errand.phase, errand.due = OUTSIDE, min(due, now + LONGEST)
+            self._note(errand)
+            self._watch(errand)
         self._let_others(line, now)
+        self._population.post.carry(now)
 
     def _leave(self, line: Line, errand: Errand) -> None:
         if errand.phase == RUNS:
@@ -252,7 +266,8 @@ class Errands:
             self.running -= 1
 
     def _is_final(self, errand: Errand, ending: Ending) -> bool:
-        return ending.final or any(name in errand.options.retry.non_retryable for name in ending.types)
+        types = ending.types or (("TimeoutError",) if ending.how == TIMED_OUT else ())
+        return ending.final or any(name in errand.options.retry.non_retryable for name in types)
 
     def _failed(self, errand: Errand, ending: Ending, now: Instant) -> None:
         """An attempt has failed: pause, and try again, unless that would be in vain."""
@@ -271,9 +286,9 @@ class Errands:
         self._finish(errand, ending.how, ending.body)
 
     def _pause(self, errand: Errand) -> Instant:
-        """Longer after each attempt, and never the same for many that failed together."""
+        """Longer after each attempt, never above its bound, never the same for many that failed together."""
         retry = errand.options.retry
-        longest = retry.maximum_interval / MICROSECOND
+        longest = min(retry.maximum_interval / MICROSECOND, LONGEST) / 1.2
         exponent = min(errand.attempt - 1, 1_000)
         try:
             pause = retry.initial_interval / MICROSECOND * retry.backoff_coefficient**exponent
@@ -281,12 +296,16 @@ class Errands:
             pause = longest
         return round(min(pause, longest) * (0.8 + 0.4 * self._chance()))
 
+    def _keep_actor(self, errand: Errand, now: Instant) -> None:
+        """Have its actor in memory while the errand is known: one that comes back later takes it for lost."""
+        if errand.address not in self._population.residents:
+            self._population.residency.found(errand.path, now)
+
     def _finish(self, errand: Errand, how: str, body: bytes = b"") -> None:
         """It has its outcome: bring it to the actor."""
         errand.phase = DONE
         del self.under_way[errand.address, errand.ref]
-        if errand.noted:
-            self._population.frame.rows.append(Row(ERRANDS, errand.row, None))
+        self._unnote(errand)
         self._population.post.bring(errand.address, Input(facts.RESOLVE, how, body, ref=errand.ref))
 
     # -- what happens of itself ----------------------------------------------------------------------------
@@ -305,7 +324,8 @@ class Errands:
             if isinstance(what, Line):
                 what.expected = 0
                 self._fill(what, now)
-            else:
+            elif what.phase not in (RUNS, DONE):  # of those that run, whoever runs them watches the time
+                self._keep_actor(what, now)
                 self._look(what, now)
             self._population.post.carry(now)
         return not self._due or self._due[0][0] > now
@@ -323,29 +343,29 @@ class Errands:
 
     def _look(self, errand: Errand, now: Instant) -> None:
         phase = errand.phase
-        if phase in (RUNS, DONE):
-            return  # of those that run, whoever runs them watches the time
-        if errand.close_by is not None and errand.close_by <= now:
-            self._time_out(errand, "all attempts together have taken too long")
-        elif phase == WAITS:
-            if errand.start_by is not None and errand.start_by <= now:
-                self._time_out(errand, "it has waited too long for its turn")
-        elif errand.due > now:
+        if phase in (RUNS, DONE) or self._too_late(errand, now) or phase == WAITS:
+            return
+        if errand.due > now:
             self._watch(errand)
         elif phase == PAUSES:
             self._join(errand, now)
         else:
             self._failed(errand, Ending(TIMED_OUT, pack("nobody has completed it from outside in time")), now)
 
-    def _time_out(self, errand: Errand, what: str) -> None:
-        self._finish(errand, TIMED_OUT, pack(what))
+    def _too_late(self, errand: Errand, now: Instant) -> bool:
+        """End an errand that does not run and whose time is over; says whether it is."""
+        if errand.close_by is not None and errand.close_by <= now:
+            self._finish(errand, TIMED_OUT, pack("all attempts together have taken too long"))
+        elif errand.phase == WAITS and errand.start_by is not None and errand.start_by <= now:
+            self._finish(errand, TIMED_OUT, pack("it has waited too long for its turn"))
+        return errand.phase == DONE
 
     # -- what is written down ------------------------------------------------------------------------------
 
     def beat(self, errand: Errand, details: bytes, now: Instant) -> bool:
         """An attempt is alive, and tells how far it has come; says whether there is something to write."""
         errand.details = details
-        if now - errand.beaten < BEAT_US or errand.phase != RUNS:
+        if errand.withdrawn or now - errand.beaten < BEAT_US or errand.phase != RUNS:
             return False
         errand.beaten = now
         self._note(errand)
@@ -355,6 +375,11 @@ class Errands:
         errand.noted = True
         trace = Trace(errand.attempt, errand.phase, errand.due, errand.failure, errand.details)
         self._population.frame.rows.append(Row(ERRANDS, errand.row, pack_trace(trace)))
+
+    def _unnote(self, errand: Errand) -> None:
+        if errand.noted:
+            errand.noted = False
+            self._population.frame.rows.append(Row(ERRANDS, errand.row, None))
 
     def _traces(self, path: bytes) -> dict[Ref, Trace]:
         found: dict[Ref, Trace] = {}

@@ -80,3 +80,16 @@ class Frame:
         """Errands of which an attempt begins once this is durable."""
         self.stopped: list[Any] = []
         """Errands whose attempt nobody wants any more."""
+
+    def empty(self) -> None:
+        """Let go of what it held: it is durable, and actors remember it for years by that alone."""
+        for held in (
+            self.parts,
+            self.rows,
+            self.repeated,
+            self.answered,
+            self.closed,
+            self.begun,
+            self.stopped,
+        ):
+            held.clear()

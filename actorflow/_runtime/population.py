@@ -372,6 +372,7 @@ class Population:
     def committed(self, frame: Frame, forgotten: int, room: int) -> None:
         """The frame is durable; so many of the log are gone, and the journal has so much room left."""
         frame.done = frame.ended = True
+        frame.empty()
         self.full = room < ROOM_BYTES
         self.checkpoint.committed(frame, forgotten)
         if len(self.residents) > self.limits.resident_actors and not self.closing:
