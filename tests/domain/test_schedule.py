@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import trio
 
 from actorflow import Refused, Runtime
 from actorflow._core.facts import Schedule as Schedule_
@@ -27,8 +25,8 @@ from entities.schedule import (
     produce,
 )
 from persistence import MemoryJournal
+from tests.domain.props import Clock, until
 
-T = TypeVar("T")
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -420,24 +418,6 @@ def test_whatever_fails_it_looks_again() -> None:
 
 
 # ---- with its children, in a runtime -----------------------------------------------------------------
-
-
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def __call__(self) -> int:
-        return (self.at - utc(1970, 1, 1)) // timedelta(microseconds=1)
-
-
-async def until(ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
-    """Ask until it is so."""
-    with trio.fail_after(20):
-        while not holds(answer := await ask()):
-            await trio.lowlevel.checkpoint()
-        return answer
 
 
 async def test_nights_come_and_go() -> None:
