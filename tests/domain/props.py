@@ -1,4 +1,4 @@
-"""What stories in a real runtime need: a clock that is told the time, patience, and a journal that is cut off."""
+"""What stories in a real runtime need: a clock that is told the time, patience, and a journal cut short."""
 
 from __future__ import annotations
 

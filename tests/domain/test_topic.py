@@ -231,8 +231,8 @@ async def test_no_crash_loses_or_doubles_a_notice() -> None:
     for length in range(begun, len(frames) + 1):
         async with Runtime(cut_off(frames[:length]), entities=EVERYBODY, strict=True) as runtime:
             sales = 0
-            for till in await runtime.list(Till):
-                sales += await runtime.actor(Till, till.key).query(Till.sold)
+            for one in await runtime.list(Till):
+                sales += await runtime.actor(Till, one.key).query(Till.sold)
             news = await hears(runtime, "ann", sales)
             assert [notice.number for notice in news] == list(range(1, sales + 1)), f"after frame {length}"
             assert await runtime.actor(Points, "ann").query(Points.total) == 2 * sales
