@@ -19,7 +19,7 @@ from entities.cart import Cart
 from .said import Message, Said, Voice
 from .village import Box
 
-__all__ = ["ACCOUNTS", "BOXES", "NOT_ENOUGH", "OPENING", "WHAT", "Caller", "deliver"]
+__all__ = ["ACCOUNTS", "BOXES", "NOT_ENOUGH", "OPENING", "Caller", "deliver"]
 
 BOXES: Final = tuple(f"box-{number}" for number in range(10))
 ACCOUNTS: Final = tuple(f"account-{number}" for number in range(6))
