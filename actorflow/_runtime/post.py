@@ -312,7 +312,7 @@ class Post:
             return  # they are durable, and travel when the journal is opened again
         for _ in range(len(self._due)):
             if self._sends >= SENDS_MAX:
-                return
+                break  # and carry: what follows from a letter belongs into the frame that drops the letter
             path = self._due.popleft()
             if path not in self._letters:
                 continue

@@ -94,6 +94,17 @@ def test_crashes_while_it_recovers(way: str, knobs: Knobs, seed: int, effort: in
         see_goes_on(drive, seed)
 
 
+def test_what_follows_from_a_letter_is_in_the_frame_that_drops_it(knobs: Knobs) -> None:
+    """Where the room for letters ends with one, its consequences are not left for the next frame."""
+    knobs.sends(1)
+    work = Workload(16)
+    drive = Drive(every=2, limits=Limits(log_bytes=500))
+    work.run(drive, 100)
+    drive.settle()
+    for commits in (39, 40, 41):
+        see_goes_on(drive.crash(commits), 16 + commits)
+
+
 def see_goes_on(drive: Drive, seed: int) -> None:
     """The actors take up what they were about, take new work, and come to rest with nothing lost."""
     drive.settle()
