@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final, Literal, TypedDict
 
 import attrs
 from attrs import field, frozen
-from attrs.validators import deep_iterable, ge, gt, instance_of, optional
+from attrs.validators import deep_iterable, ge, gt, in_, instance_of, optional
 
 from actorflow.errors import DefinitionError
 
 __all__ = ["Batching", "Breaker", "Choices", "Options", "RetryPolicy", "plain_options"]
 
+LONGEST: Final = timedelta(days=365_000)
 START_TO_CLOSE: Final = timedelta(seconds=60)
 MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-def _positive(_: object, attribute: attrs.Attribute[Any], value: timedelta | None) -> None:
-    if value is not None and value <= timedelta(0):
-        raise DefinitionError(f"{attribute.name}={value}", "a duration has to be longer than nothing")
+def _positive(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is None and attribute.default is None:
+        return
+    if not isinstance(value, timedelta):
+        raise DefinitionError(
+            f"{attribute.name}={value!r}", "it has to be a timedelta", "timedelta(seconds=...)"
+        )
+    if not timedelta(0) < value <= LONGEST:
+        raise DefinitionError(
+            f"{attribute.name}={value}", "a duration is longer than nothing, up to 1000 years"
+        )
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise DefinitionError(f"non_retryable={names!r}", "it takes several names", f"write ({names!r},)")
+    return tuple(names)
 
 
 @frozen(kw_only=True)
@@ -31,7 +47,7 @@ class RetryPolicy:
     maximum_interval: timedelta = field(default=timedelta(seconds=100), validator=_positive)
     maximum_attempts: int = field(default=10, validator=gt(0))
     non_retryable: tuple[str, ...] = field(
-        default=(), converter=tuple, validator=deep_iterable(instance_of(str))
+        default=(), converter=_names, validator=deep_iterable(instance_of(str))
     )
     """Names of error types that no further attempt would mend."""
 
@@ -58,14 +74,14 @@ class Options:
     """How long an attempt may wait for its turn."""
     heartbeat: timedelta | None = field(default=None, validator=_positive)
     """How long an attempt may be silent."""
-    retry: RetryPolicy = field(factory=RetryPolicy)
+    retry: RetryPolicy = field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
     concurrency: int | None = field(default=None, validator=optional(gt(0)))
     """How many attempts may run at a time in one runtime."""
     rate: float | None = field(default=None, validator=optional(gt(0)))
     """How many attempts may begin in a second."""
     breaker: Breaker | None = field(default=None, validator=optional(instance_of(Breaker)))
     """When to leave alone what it depends on."""
-    on_cancel: Literal["wait", "abandon"] = "wait"
+    on_cancel: Literal["wait", "abandon"] = field(default="wait", validator=in_(("wait", "abandon")))
     """Whether cancelling waits until the running attempt has ended."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from actorflow._authoring.callbacks import key_of, token_of
 from actorflow._authoring.identity import MICROSECOND
@@ -50,8 +50,7 @@ class Ending(NamedTuple):
 
 def ending_of(error: BaseException) -> Ending:
     """What an attempt comes to that raised."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]  # raised through a nursery, it is judged as what it is
+    error = _alone(error)
     types = tuple(one.__name__ for one in type(error).__mro__ if one not in (object, BaseException))
     after: Any = error.after if isinstance(error, TryLater) else None
     if after is not None:  # it is an author's, and may be anything
@@ -59,6 +58,14 @@ def ending_of(error: BaseException) -> Ending:
     return Ending(
         FAILED, pack_failure(error), types, isinstance(error, Refused), after, isinstance(error, Unavailable)
     )
+
+
+def _alone(error: BaseException) -> BaseException:
+    """The one error of a group of one: raised through a nursery, it is judged as what it is."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    within = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return _alone(within[0]) if len(within) == 1 else cast("BaseException", error)
 
 
 class Errand:

@@ -131,7 +131,7 @@ class Errands:
         return line
 
     def _join(self, errand: Errand, now: Instant, since: Instant | None = None) -> None:
-        """Let an attempt begin with this frame, or wait for its turn; it may have waited in another process."""
+        """Let an attempt begin with this frame, or wait for its turn, maybe as it has since long ago."""
         line = self._line(errand)
         errand.phase = WAITS
         errand.since = errand.due = now if since is None else since

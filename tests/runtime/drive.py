@@ -225,7 +225,7 @@ class Drive:
             "every": self.every,
             "final": self.final,
         }
-        after = Drive(holding(history), **(given | more))
+        after = type(self)(holding(history), **(given | more))
         after.sent = [ticket.by(len(history)) for ticket in self.sent]
         return after
 
