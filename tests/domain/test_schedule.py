@@ -25,7 +25,7 @@ from entities.schedule import (
     produce,
 )
 from persistence import MemoryJournal
-from tests.domain.props import Clock, until
+from tests.domain.props import Clock, cut_off, until
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -460,3 +460,26 @@ async def test_a_backfill_goes_on_after_a_restart() -> None:
         assert [run.at for run in now.newest] == [utc(2026, 1, day, 3) for day in range(1, 10)]
         assert await runtime.actor(Report, "nightly-1-1").result(str) == await produce(utc(2026, 1, 1, 3))
         assert len(await runtime.list(Report)) == 9
+
+
+async def test_each_instant_is_run_once_wherever_the_process_dies() -> None:
+    """From each frame of the journal on, what was to be made up for is made up for, in order, once."""
+    journal, clock = MemoryJournal(), Clock(utc(2026, 1, 10))
+    since, until_ = utc(2026, 1, 6), utc(2026, 1, 10)
+    async with Runtime(journal, entities=[Schedule, Report], strict=True, clock=clock) as runtime:
+        nightly = runtime.actor(Schedule, "nightly")
+        await nightly.update(Schedule.follow, Plan("0 3 * * *"))
+        begun = len(list(journal.frames()))
+        await nightly.once("fill").update(Schedule.backfill, since, until_)
+        await until(lambda: nightly.query(Schedule.standing), lambda now: len(now.newest) == 4)
+        frames = [frame for _, frame in journal.frames()]
+    for length in range(begun, len(frames) + 1):
+        at = f"after frame {length} of {len(frames)}"
+        cut = cut_off(frames[:length])
+        async with Runtime(cut, entities=[Schedule, Report], strict=True, clock=clock) as runtime:
+            nightly = runtime.actor(Schedule, "nightly")
+            assert await nightly.once("fill").update(Schedule.backfill, since, until_) == 4, at
+            now = await until(lambda: nightly.query(Schedule.standing), lambda now: len(now.newest) >= 4)  # noqa: B023 - asked at once
+            assert [run.at.day for run in now.newest] == [6, 7, 8, 9], at
+            assert [run.problem for run in now.newest] == [""] * 4, at
+            assert len(await runtime.list(Report)) == 4, at
