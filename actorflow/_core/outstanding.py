@@ -5,7 +5,7 @@ Also the two ways in which waiting can be in vain: a mailbox that can never move
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from actorflow.errors import HistoryFull, Stuck
@@ -122,8 +122,14 @@ class Waits:
     def __init__(self) -> None:
         self._edges: dict[Address, dict[Ref, Address]] = {}
 
-    def path(self, asker: Address, target: Address) -> tuple[Address, ...] | None:
-        """The circle that this ask would close, from the asker back to the asker; none if it closes none."""
+    def path(
+        self, asker: Address, target: Address, look: Callable[[Address], object] | None = None
+    ) -> tuple[Address, ...] | None:
+        """The circle that this ask would close, from the asker back to the asker; none if it closes none.
+
+        ``look`` is called for each actor of which no ask is known: a host may have to bring it into memory
+        to tell of its asks.
+        """
         seen: set[Address] = set()
         trails: list[tuple[Address, ...]] = [(asker, target)]
         while trails:
@@ -133,6 +139,8 @@ class Waits:
                 return trail
             if last not in seen:
                 seen.add(last)
+                if look is not None and last not in self._edges:
+                    look(last)
                 trails.extend((*trail, further) for further in self._edges.get(last, {}).values())
         return None
 

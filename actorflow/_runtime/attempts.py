@@ -9,9 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import trio
+
+from actorflow.errors import ActorflowError
 
 from .errand import Ending, Errand
 from .run import Run
@@ -47,6 +50,7 @@ class Attempts:
         self.hanging: dict[str, None] = {}
         """Threads whose function still runs although it was given up."""
         self._gathered: dict[str, _Gathered] = {}
+        self._over = False
         self._nursery = nursery
         nursery.start_soon(self._watch)
 
@@ -77,6 +81,8 @@ class Attempts:
         self._begin(gathered.errands)
 
     def _begin(self, errands: Sequence[Errand]) -> None:
+        if self._over:
+            return  # the next runtime takes these for interrupted
         run = Run(self, errands)
         self.running[run] = None
         self._nursery.start_soon(run.go)
@@ -114,8 +120,8 @@ class Attempts:
         if run in self.running:
             run.prolong()
             errands, now = self.host.population.errands, self.host.clock()
-            for errand, _ in run.parts:
-                if errands.beat(errand, details, now):
+            for errand, number in run.parts:
+                if errand.wants(number) and errands.beat(errand, details, now):
                     self.host.stir()
 
     # -- giving up -----------------------------------------------------------------------------------------
@@ -123,8 +129,16 @@ class Attempts:
     async def finish(self, seconds: float) -> None:
         """Wait until all have ended, but not longer than this; those that then still run are made again."""
         with trio.move_on_after(seconds):
-            while self.running:
-                await next(iter(self.running)).over.wait()
+            with suppress(ActorflowError):  # of the journal: then nothing more begins
+                await self.host.nothing_pending("closing")
+            for gathered in self._gathered.values():
+                gathered.full.set()
+            await trio.lowlevel.checkpoint()
+            while self.running or self._gathered:
+                for run in list(self.running):
+                    await run.over.wait()
+                await trio.lowlevel.checkpoint()
+        self._over = True
         for run in list(self.running):
             del self.running[run]
             run.scope.cancel()

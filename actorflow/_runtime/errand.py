@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .resident import Resident
 
-__all__ = ["DONE", "OUTSIDE", "PAUSES", "RUNS", "WAITS", "Ending", "Errand", "Line", "ending_of"]
+__all__ = ["DONE", "OUTSIDE", "PAUSES", "RUNS", "WAITS", "Ending", "Errand", "Line", "alone", "ending_of"]
 
 WAITS: Final = "waits"
 """For a place among those that run."""
@@ -50,7 +50,7 @@ class Ending(NamedTuple):
 
 def ending_of(error: BaseException) -> Ending:
     """What an attempt comes to that raised."""
-    error = _alone(error)
+    error = alone(error)
     types = tuple(one.__name__ for one in type(error).__mro__ if one not in (object, BaseException))
     after: Any = error.after if isinstance(error, TryLater) else None
     if after is not None:  # it is an author's, and may be anything
@@ -60,12 +60,12 @@ def ending_of(error: BaseException) -> Ending:
     )
 
 
-def _alone(error: BaseException) -> BaseException:
+def alone(error: BaseException) -> BaseException:
     """The one error of a group of one: raised through a nursery, it is judged as what it is."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     within = cast("BaseExceptionGroup[BaseException]", error).exceptions
-    return _alone(within[0]) if len(within) == 1 else cast("BaseException", error)
+    return alone(within[0]) if len(within) == 1 else cast("BaseException", error)
 
 
 class Errand:
@@ -132,6 +132,10 @@ class Errand:
     def key(self) -> str:
         """By which the other side knows it again, in every attempt."""
         return key_of(self._nonce, self.ref)
+
+    def wants(self, attempt: int) -> bool:
+        """Whether anybody waits for what this attempt comes to."""
+        return self.attempt == attempt and self.phase == RUNS and not self.withdrawn
 
     def token(self, attempt: int) -> str:
         """By which somebody outside may end an attempt."""

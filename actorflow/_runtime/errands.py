@@ -365,7 +365,7 @@ class Errands:
     def beat(self, errand: Errand, details: bytes, now: Instant) -> bool:
         """An attempt is alive, and tells how far it has come; says whether there is something to write."""
         errand.details = details
-        if errand.withdrawn or now - errand.beaten < BEAT_US or errand.phase != RUNS:
+        if now - errand.beaten < BEAT_US:
             return False
         errand.beaten = now
         self._note(errand)

@@ -58,6 +58,7 @@ class Post:
         self._population = population
         self.under_way: deque[tuple[Address, Input]] = deque()
         self._carrying = False
+        self._opening = False
         self._sends = 0
         """How many were carried in the frame that is being gathered."""
         self._letters: dict[bytes, deque[Letter]] = {}
@@ -173,7 +174,9 @@ class Post:
             pending = self._population.resident(asker, now).actor.pending.get(ref)
             if pending is not None and isinstance(effect := pending.effect, Ask):
                 target = self._population.resident((effect.entity, effect.key), now)
-                self._hand_over(target, _question(asker, ref, effect), now)
+                # Where it has been admitted, it will be answered: to fail it now would be to answer twice.
+                known = effect.id is not None and target.actor.ids.find(effect.id, now) is not None
+                self._hand_over(target, _question(asker, ref, effect), now, admitted=known)
         except (FaultError, UsageError):
             pass  # whoever cannot be asked now is not asked again: the wait has its time-out
 
@@ -238,15 +241,15 @@ class Post:
         finally:
             self._carrying = False
 
-    def _hand_over(self, resident: Resident, input_: Input, now: Instant) -> bool:
+    def _hand_over(self, resident: Resident, input_: Input, now: Instant, *, admitted: bool = False) -> bool:
         """Give an actor what another sent; says whether it has taken it, in one way or another."""
         sender = input_.sender
         if input_.kind == RESOLVE and input_.ref is not None:
             self.resolved(resident.address, input_.ref)
         if input_.kind == facts.UPDATE:
             assert sender is not None, "somebody asks"
-            circle = self._circle(sender[:2], sender[2:], resident.address)
-            if circle is not None:
+            circle = self._circle(sender[:2], sender[2:], resident.address, now)
+            if circle is not None and not admitted:
                 self._fail(sender, Deadlock(circle))
                 return True
         try:
@@ -265,13 +268,15 @@ class Post:
                 self._joined.setdefault((resident.address, turn.seq), []).append(sender)
         return True
 
-    def _circle(self, asker: Address, ref: Ref, target: Address) -> tuple[str, ...] | None:
+    def _circle(self, asker: Address, ref: Ref, target: Address, now: Instant) -> tuple[str, ...] | None:
         """The circle of waits that this would close; where it closes none, it is taken note of."""
-        resident = self._population.residents.get(asker)
+        # After an opening, what actors await is known once they are in memory.
+        found = self._population.residency.found
+        resident = found(path_of(asker), now)
         holder = None if resident is None else resident.actor.holder
         if holder is None or ref not in holder.pending:
             return None  # who asks holds no mailbox, so nobody waits behind it
-        path = self.waits.path(asker, target)
+        path = self.waits.path(asker, target, lambda address: found(path_of(address), now))
         if path is not None:
             return tuple(f"{entity} {key!r}" for entity, key in path)
         self.waits.asked(asker, ref, target)
@@ -294,16 +299,24 @@ class Post:
         letters = self._letters.get(path)
         if letters is None or resident.fault is not None or self._population.closing:
             return
-        while letters:
-            if self._sends >= SENDS_MAX:
-                self._due.append(path)
-                return
-            self._sends += 1
-            if not self._hand_over(resident, letters[0].input, now):
-                return
-            letter = letters.popleft()
-            self._population.frame.rows.append(Row(LETTERS, numbered(path, letter.number), None))
-        del self._letters[path]
+        if self._opening:
+            # Whoever hands over a letter may bring others into memory, who have letters, too.
+            self._due.append(path)
+            return
+        self._opening = True
+        try:
+            while letters:
+                if self._sends >= SENDS_MAX:
+                    self._due.append(path)
+                    return
+                self._sends += 1
+                if not self._hand_over(resident, letters[0].input, now):
+                    return
+                letter = letters.popleft()
+                self._population.frame.rows.append(Row(LETTERS, numbered(path, letter.number), None))
+            del self._letters[path]
+        finally:
+            self._opening = False
 
     def next_frame(self, now: Instant) -> None:
         """Begin another frame, with the letters that were too much for the last."""

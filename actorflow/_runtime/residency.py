@@ -137,9 +137,9 @@ class Residency:
             self._population.alarm(resident, found[0])
         before = tuple(actor.pending)
         self._population.errands.recover(resident, now)
+        self._population.post.ask_again(resident, before)
         self._population.go_on(resident, now)
         self._population.post.open_letters(resident, now)
-        self._population.post.ask_again(resident, before)
         self._population.post.carry(now)
 
     def found(self, path: bytes, now: Instant) -> Resident | None:

@@ -19,7 +19,7 @@ from actorflow._codec import pack
 from actorflow._core.facts import CANCELLED, OK, TIMED_OUT
 from actorflow.errors import Cancelled, LimitExceeded, NotInHandler
 
-from .errand import Ending, Errand, ending_of
+from .errand import Ending, Errand, alone, ending_of
 
 if TYPE_CHECKING:
     from .attempts import Attempts
@@ -29,6 +29,8 @@ __all__ = ["Run"]
 _log = logging.getLogger("actorflow.activity")
 
 FOR_EVER: Final = float("inf")
+A_MOMENT_US: Final = 1_000
+"""By so much two clocks may differ that began at the same time."""
 
 
 class Run:
@@ -79,7 +81,7 @@ class Run:
     def _why_late(self, errand: Errand) -> str:
         if trio.current_time() < self._close_at:
             return f"no heartbeat came for {self._silence:g} s"
-        if errand.close_by is not None and errand.close_by <= self._attempts.host.clock():
+        if errand.close_by is not None and errand.close_by <= self._attempts.host.clock() + A_MOMENT_US:
             return f"all attempts together took longer than {errand.options.schedule_to_close}"
         return f"it took longer than {errand.options.start_to_close}"
 
@@ -109,10 +111,12 @@ class Run:
                 if activity.batching is None:
                     return [self._packed(self._first, answer)]
                 return [self._packed_one(place, answer) for place in range(count)]
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises is how the attempt ended
+        except (trio.Cancelled, KeyboardInterrupt):
+            raise  # it is the runtime that ends
+        except BaseException as error:  # noqa: BLE001 - whatever it raises is how the attempt ended
+            if isinstance(alone(error), Cancelled):
+                return [Ending(CANCELLED)] * count
             return [ending_of(error)] * count
-        except Cancelled:
-            return [Ending(CANCELLED)] * count
         return self.late() if self.wanted else [Ending(CANCELLED)] * count
 
     async def _call(self, work: partial[Any]) -> Any:
@@ -137,7 +141,8 @@ class Run:
         return ending_of(over)._replace(final=True)
 
     async def _thread(self, work: partial[Any]) -> Any:
-        attempts, name = self._attempts, str(self)
+        attempts, (seq, position) = self._attempts, self._first.ref
+        name = f"{self} ({seq}.{position})"
         ended = threading.Event()
 
         def watched() -> Any:
@@ -167,7 +172,7 @@ class Run:
     @property
     def wanted(self) -> bool:
         """Whether anybody waits for it."""
-        return any(not errand.withdrawn for errand, _ in self.parts)
+        return any(errand.wants(number) for errand, number in self.parts)
 
     def withdraw(self) -> None:
         """See whether anybody waits for it still; a thread that runs is told at its next heartbeat."""
@@ -179,6 +184,9 @@ class Run:
     def _beat(self, details: bytes) -> bool:
         if not self.wanted or self not in self._attempts.running:
             return False
+        limit = self._attempts.host.limits.payload_bytes
+        if len(details) > limit:
+            raise LimitExceeded(str(self), f"{len(details)} bytes for a heartbeat", "payload_bytes", limit)
         if threading.get_ident() == self._attempts.thread:
             self._attempts.beaten(self, details)
         else:

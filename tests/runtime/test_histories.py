@@ -105,6 +105,16 @@ def test_what_follows_from_a_letter_is_in_the_frame_that_drops_it(knobs: Knobs) 
         see_goes_on(drive.crash(commits), 16 + commits)
 
 
+def test_a_circle_is_seen_also_where_it_goes_through_actors_not_yet_heard(knobs: Knobs) -> None:
+    """A question that is a letter, and those it closes a circle with, all left behind by a crash."""
+    knobs.sends(1)
+    work = Workload(87)
+    drive = Drive(every=2, limits=Limits(log_bytes=500))
+    work.run(drive, 100)
+    drive.settle()
+    see_goes_on(drive.crash(50), 137)
+
+
 def see_goes_on(drive: Drive, seed: int) -> None:
     """The actors take up what they were about, take new work, and come to rest with nothing lost."""
     drive.settle()
