@@ -27,6 +27,9 @@ __all__ = ["Kind", "Notice", "Points", "Short", "Sold", "Stockroom", "Subscriber
 
 SUBSCRIBERS_MAX: Final = 1_000
 SWEEP: Final = timedelta(days=1)
+SWEEP_AFTER: Final = 500
+"""After so many notices all are asked at once: what is sent to one that has ended is kept there, parked."""
+NOW: Final = timedelta(0)
 PATIENCE: Final = timedelta(seconds=10)
 ASKED_AT_A_TIME: Final = 20
 LOW: Final = 2
@@ -136,6 +139,8 @@ class Topic:
         notice = Notice(info().key, self.published, publisher, what)
         for who in self.subscribers:
             tell(who, notice)
+        if self.published % SWEEP_AFTER == 0:
+            self.sweep().arm(after=NOW)
 
     @query
     def heard_by(self) -> list[Subscriber]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import trio
@@ -95,6 +95,18 @@ def test_who_has_gone_is_found_out(topic: Scenario[Topic]) -> None:
     topic.signal(Topic.unsubscribe, Subscriber(Kind.POINTS, "bob"))
     topic.advance(3 * SWEEP)
     assert topic.waiting == []
+
+
+def test_much_news_is_a_reason_to_ask(topic: Scenario[Topic], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where much is published all are asked sooner, so that who has ended is not sent things for a day."""
+    monkeypatch.setattr("entities.topic.SWEEP_AFTER", 3)
+    for _ in range(3):
+        assert [one for one in topic.waiting if one.kind == "update"] == []
+        topic.signal(Topic.publish, "till-1", APPLE)
+        topic.advance(timedelta(0))
+    for one in [one for one in topic.waiting if one.kind == "update"]:
+        topic.fail(one, ActorCompleted("one of them", "completed"))
+    assert topic.query(Topic.heard_by) == []
 
 
 # ---- those who hear ----------------------------------------------------------------------------------
