@@ -120,7 +120,7 @@ class Order:
                 undo(recall, self.shipment)
                 parcel = await ship(self.shipment, address, lines)
         except CompensationFailed as failed:
-            self.step, self.reason = "half undone", str(failed.__cause__ or "it was cancelled")
+            self.step, self.reason = "half undone", str(failed.__cause__) or "it was cancelled"
             self.undone, self.not_undone = list(failed.undone), list(failed.not_undone)
             raise
         except (Exception, Cancelled) as error:

@@ -220,6 +220,21 @@ def test_what_is_half_undone_can_be_settled_by_hand(half_undone: Scenario[Order]
             _ = nothing.value
 
 
+def test_what_is_left_of_a_cancelled_order_can_still_be_seen(order: Scenario[Order]) -> None:
+    """A life that was cancelled takes no more messages, and says what it owes all the same."""
+    placed = order.update(Order.place, LINES, CARD, HOME)
+    for step in (Inventory.reserve, Inventory.reserve):
+        order.answer(step)
+    order.cancel()
+    order.confirm_cancelled(charge)
+    order.fail(refund, RuntimeError("the bank is closed"))
+    with pytest.raises(HandlerFailed, match="not undone refund"):
+        _ = placed.value
+    standing = order.query(Order.standing)
+    assert (order.status, standing.step, standing.reason) == ("cancelled", "half undone", "it was cancelled")
+    assert standing.payment
+
+
 # ---- in a runtime ------------------------------------------------------------------------------------
 
 
