@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 __all__ = [
     "Batch",
@@ -53,6 +53,9 @@ class WrongFormat(JournalError):
 
 class Damaged(JournalError):
     """The bytes on disk are not what was written."""
+
+    contained: ClassVar[bool] = True
+    """It is a matter of what was asked for; the rest can be read."""
 
 
 class NotOpen(JournalError):

@@ -98,14 +98,17 @@ class Checkpoint:
     @property
     def complete(self) -> bool:
         """Whether the tables hold everything, or will when what was cut is durable."""
-        return not (self.tails or self._todo or self._forgetting or self._leaving)
+        # Whoever leaves takes the log along, also the frames of which the tables know everything.
+        left = self._logged if self._population.closing else 0
+        return not (self.tails or self._todo or self._forgetting or self._leaving or left)
 
     def _to_begin(self, now: Instant) -> bool:
         if self._position or self._forgetting or not self.tails:
             return False
         if not self._began:
             self._began = now  # the first is due when the runtime has lived a little
-        return self._logged >= self._log_bytes or now - self._began >= LAG_US
+        # At the quota, what is cut off the log makes room.
+        return self._population.full or self._logged >= self._log_bytes or now - self._began >= LAG_US
 
     def _begin(self, frame: Frame, now: Instant) -> None:
         self._todo.extend(self.tails)
@@ -131,7 +134,8 @@ class Checkpoint:
         ``final`` means that everything is to be there soon, with a snapshot wherever one can be taken.
         """
         self._logged += frame.size
-        if self._to_begin(now) or (final and self.tails and not self._todo):
+        under_way = self._todo or self._position or self._forgetting
+        if self._to_begin(now) or (final and not under_way and (self.tails or self._logged)):
             self._begin(frame, now)
         frame.forget = self._forgetting
         chosen: dict[bytes, bool] = {}

@@ -383,7 +383,7 @@ class Errands:
 
     def _traces(self, path: bytes) -> dict[Ref, Trace]:
         found: dict[Ref, Trace] = {}
-        for key, data in self._population.journal.scan(ERRANDS, path, behind(path), at_most=1 << 20):
+        for key, data in self._population.reading.scan(ERRANDS, path, behind(path), at_most=1 << 20):
             place = key[len(path) :]
             ref = int.from_bytes(place[:NUMBER_BYTES], "big"), int.from_bytes(place[NUMBER_BYTES:], "big")
             try:

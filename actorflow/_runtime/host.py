@@ -8,6 +8,7 @@ is durable wakes everybody who waited for it.  One task minds the clock.  Actors
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -28,7 +29,7 @@ from actorflow._core.spec import Spec
 from actorflow.errors import LimitExceeded, NotAccepted, Unknown, UnknownEntity, UsageError
 from actorflow.limits import Limits
 
-from . import collector
+from . import collector, forks
 from .attempts import Attempts
 from .errand import Ending, ending_of
 from .frame import Frame
@@ -70,6 +71,19 @@ class Early(Exception):
         self.error = error
 
 
+def _uninterrupted(cls: type[T]) -> type[T]:
+    """Have Ctrl-C wait for the next await of the main task.
+
+    It is raised wherever Python happens to be, and a turn, or a batch, that ends in its middle is worse than
+    one that ends a little later.  What is marked is code; it costs nothing when it runs.
+    """
+    for member in vars(cls).values():
+        if inspect.isfunction(member):
+            trio.lowlevel.enable_ki_protection(member)
+    return cls
+
+
+@_uninterrupted
 class Host:
     """Actors that live in this process, and in one journal."""
 
@@ -100,6 +114,7 @@ class Host:
         self._parked: trio.lowlevel.Task | None = None
         """The task that commits, while it has nothing to do."""
         self._ending = False
+        self._is_fork = False
         self._stirred = trio.Event()
         self._glance: Instant = 0
         """When the clock is looked at next, by its own reckoning."""
@@ -116,6 +131,8 @@ class Host:
                 "a runtime is opened once\n  hint: make another Runtime, with another journal object"
             )
         await trio.to_thread.run_sync(self.population.open)
+        self.population.reading.lost = self._lost
+        forks.remember(self)
         collector.calm()
         token = trio.lowlevel.current_trio_token()
 
@@ -137,6 +154,10 @@ class Host:
 
     async def close(self) -> None:
         """Take nothing more, make durable what was taken, and let go of the journal."""
+        if self._is_fork:
+            self._nursery.cancel_scope.cancel()
+            await self._exit.aclose()
+            return  # the writer, the lock and all else are the parent's
         self._shut = "the runtime is closed"
         assert self._writer is not None, "it was opened"
         try:
@@ -156,6 +177,17 @@ class Host:
                     await trio.to_thread.run_sync(self._writer.stop)
                     await trio.to_thread.run_sync(self.journal.close)
                 collector.stir()
+
+    def forked(self) -> None:
+        """Know that it is in a child of the process that opened it."""
+        self._is_fork = True
+        self._shut = "this is a fork of the process that opened the journal; only that one may use it"
+        self._failure = NotAccepted("this", self._shut)
+
+    def _lost(self, error: BaseException) -> None:
+        """The journal cannot be read, so nothing can be relied upon any more."""
+        if self._failure is None:
+            self._fail_stop(error, None)
 
     async def _finish(self) -> None:
         """Have everything written, tables included."""

@@ -107,16 +107,16 @@ def _paths(host: Host, name: str, status: str | None, place: bytes, at_most: int
     """The next paths behind a place that the tables have, of actors of this status."""
     prefix = f"{name}\0".encode()
     if status is None:
-        rows = host.journal.scan(HEADS, place + b"\0", behind(prefix), at_most=at_most)
+        rows = host.population.reading.scan(HEADS, place + b"\0", behind(prefix), at_most=at_most)
         return [key for key, _ in rows]
     front = f"{name}\0{status}\0".encode()
     start = status_key(status, place) + b"\0" if place != prefix else front
-    rows = host.journal.scan(STATUSES, start, behind(front), at_most=at_most)
+    rows = host.population.reading.scan(STATUSES, start, behind(front), at_most=at_most)
     return [prefix + key[len(front) :] + b"\0" for key, _ in rows]
 
 
 def _kept(host: Host, path: bytes) -> Summary | None:
-    data = host.journal.read(HEADS, path)
+    data = host.population.reading.read(HEADS, path)
     if data is None:
         return None
     try:

@@ -47,6 +47,7 @@ from .errands import Errands, chance
 from .frame import Answered, Frame
 from .frame import Ended as Over
 from .post import Post
+from .reading import Reading
 from .residency import Residency, wants_snapshot
 from .resident import Resident, Tail
 from .rows import unpack_frame
@@ -80,11 +81,12 @@ class Population:
         strict: bool = False,
     ) -> None:
         self.journal = journal
+        self.reading = Reading(journal)
         self.specs = specs
         self.limits = limits
         age = limits.history_age // MICROSECOND
         self.shelf = Shelf(
-            journal,
+            self.reading,
             specs,
             entropy,
             history_us=age,
@@ -96,7 +98,9 @@ class Population:
         """It is left as soon as the tables hold everything; what can wait for another opening waits."""
         self.full = False
         """The journal has come to its quota."""
-        self.wakes = Wakes(lambda start, stop, at_most: journal.scan(WAKES, start, stop, at_most=at_most))
+        self.wakes = Wakes(
+            lambda start, stop, at_most: self.reading.scan(WAKES, start, stop, at_most=at_most)
+        )
         self.checkpoint = Checkpoint(self, limits.log_bytes)
         self.post = Post(self)
         self.errands = Errands(self, limits.running_activities, lambda: chance(entropy))

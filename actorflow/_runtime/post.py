@@ -105,7 +105,7 @@ class Post:
         """Somebody has mended what could not be read, or taken it away."""
         if path not in self._damaged:
             return
-        rows = self._population.journal.scan(LETTERS, path, behind(path), at_most=1 << 30)
+        rows = self._population.reading.scan(LETTERS, path, behind(path), at_most=1 << 30)
         numbers = [(int.from_bytes(key[-NUMBER_BYTES:], "big"), data) for key, data in rows]
         found = {number: _letter(path, number, data) for number, data in numbers}
         found |= {letter.number: letter for letter in self._letters.get(path, ())}

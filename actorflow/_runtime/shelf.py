@@ -51,7 +51,7 @@ from .tables import (
 )
 
 if TYPE_CHECKING:
-    from persistence import Journal
+    from .reading import Reading
 
 __all__ = ["Shelf", "status_of"]
 
@@ -72,7 +72,7 @@ class Shelf:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Reading,
         specs: Mapping[str, Spec],
         entropy: Callable[[int], bytes],
         *,

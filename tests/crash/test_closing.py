@@ -64,8 +64,6 @@ def test_told_twice_it_ends_at_once(site: Site, judged: Judge) -> None:
         judged(site)
 
 
-# Not strict, since it depends on the moment; tests/runtime/test_interrupts.py has the moment.
-@pytest.mark.xfail(strict=False, reason="an interrupt may end a turn in its middle")
 def test_interrupted_it_closes_in_good_order(site: Site, seed: int, judged: Judge) -> None:
     """Ctrl-C comes as an exception, wherever the program is, and the journal is closed on the way out."""
     chance = Random(seed)
@@ -151,7 +149,6 @@ def test_a_fork_harms_nothing(tmp_path: Path) -> None:
     assert _forked(tmp_path / "journal")[1] == "2 []"
 
 
-@pytest.mark.xfail(reason="under trio a child waits for the parent's writer, and is not told so")
 def test_a_fork_is_told_that_it_is_one(tmp_path: Path) -> None:
     """As it is told outside of trio."""
     assert _forked(tmp_path / "journal")[0] == "103"

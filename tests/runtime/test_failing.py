@@ -46,7 +46,6 @@ class BlindJournal(HeldJournal):
                 raise Stopped("it cannot be read since a commit failed\nhint: open it again")
 
 
-@pytest.mark.xfail(reason="the error of the journal goes to the caller as it is, or is blamed on the actor")
 @pytest.mark.parametrize("after", [0, 1])
 @pytest.mark.parametrize("what", CALLS)
 async def test_a_journal_that_has_failed_is_no_actors_fault(what: str, after: int) -> None:

@@ -52,10 +52,7 @@ def _interrupted(monkeypatch: pytest.MonkeyPatch, journal: MemoryJournal, at: in
     monkeypatch.undo()
 
 
-HALF = pytest.mark.xfail(reason="an interrupt ends a turn in its middle, and what came before is committed")
-
-
-@pytest.mark.parametrize("at", [1, pytest.param(2, marks=HALF), pytest.param(3, marks=HALF)])
+@pytest.mark.parametrize("at", [1, 2, 3])
 def test_interrupted_within_a_batch_all_of_it_happens_or_none(
     at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
