@@ -12,22 +12,37 @@ from cronsim import CronSim, CronSimError
 
 from actorflow import (
     ActivityFailed,
+    ActorCompleted,
+    ActorflowError,
     ChildFailed,
     Refused,
     activity,
+    actor,
     entity,
     info,
     main,
     now,
     query,
     race,
+    signal,
     start_child,
     timer,
     update,
     wait_until,
 )
 
-__all__ = ["Gap", "Overlap", "Plan", "Report", "Run", "Schedule", "Standing", "instants", "produce"]
+__all__ = [
+    "Gap",
+    "Overlap",
+    "Plan",
+    "Report",
+    "Run",
+    "Runner",
+    "Schedule",
+    "Standing",
+    "instants",
+    "produce",
+]
 
 AHEAD: Final = 20
 """So many instants are asked for at a time."""
@@ -36,8 +51,10 @@ RUNNING_MAX: Final = 100
 SHOWN_MAX: Final = 50
 LOOK_AGAIN: Final = timedelta(hours=1)
 """So often the next instant is chosen anew: governments change the rules of their time zones."""
+CHECK: Final = timedelta(hours=1)
+"""So often it is asked whether what runs is still there."""
+PATIENCE: Final = timedelta(seconds=10)
 SHORTEST: Final = timedelta(seconds=1)
-NOW: Final = timedelta(0)
 MOMENT: Final = timedelta(microseconds=1)
 
 
@@ -73,13 +90,13 @@ class Plan:
 class Run:
     """One run, and how it ended."""
 
+    key: str
+    """Of its ``Runner`` and of what that runs."""
     at: datetime
     """The instant it is for."""
     began: datetime
     ended: datetime | None = None
     problem: str = ""
-    unwanted: bool = False
-    """The next one wants it to end."""
 
 
 @define
@@ -106,7 +123,7 @@ class Standing:
     newest: list[Run]
 
 
-# What is run is a child, which can be cancelled, and whose failure is heard of.  Put your own here.
+# What is run is an entity with a course of its own, which ends.  Put yours here, and begin it in ``Runner``.
 
 
 @activity
@@ -124,6 +141,45 @@ class Report:
     @main
     async def write(self) -> str:
         return await produce(self.at)
+
+
+# Between the schedule and what it runs stands a runner, so that somebody waits for the end, and hears of a
+# failure, while no handler of the schedule stays open: its history could not be closed for as long.
+
+
+@entity
+class Runner:
+    """Sees one run to its end, and tells the schedule."""
+
+    schedule: str
+    number: int
+    at: datetime
+    unwanted: bool = False
+
+    @main
+    async def course(self) -> None:
+        problem = "it was cancelled"
+        try:
+            child = start_child(Report(self.at), info().key)
+            first = await race(child.result(), wait_until(lambda: self.unwanted))
+            if first.index == 1:
+                child.cancel()
+                await child.result()
+            problem = ""
+        except ChildFailed as failed:
+            problem = f"{failed.type}: {failed.message}"
+        finally:
+            actor(Schedule, self.schedule).signal(Schedule.ended, self.number, problem)
+
+    @signal(interleave=True)
+    def stop(self) -> None:
+        """From the schedule: another one wants its place."""
+        self.unwanted = True
+
+    @update(interleave=True)
+    def goes_on(self) -> bool:
+        """From the schedule: is anybody there?"""
+        return True
 
 
 # The rules of time zones are others on another machine, and next year.  So they are asked in an activity,
@@ -284,31 +340,41 @@ class Schedule:
             self.skipped += self.buffered is not None
             self.buffered = at
             for run in self.running.values():
-                run.unwanted = True
+                actor(Runner, run.key).signal(Runner.stop)
         else:
             self.skipped += 1
 
     def _begin(self, at: datetime) -> None:
         self.begun += 1
-        self.running[self.begun] = Run(at, now())
-        self.run(self.begun).arm(after=NOW)
+        key = f"{info().key}-{info().life}-{self.begun}"
+        start_child(Runner(info().key, self.begun, at), key)
+        self.running[self.begun] = Run(key, at, now())
+        if self.check().due is None:
+            self.check().arm(after=CHECK)
+
+    @signal
+    def ended(self, number: int, problem: str) -> None:
+        """From a runner."""
+        run = self.running.pop(number, None)
+        if run is not None:
+            run.ended, run.problem = now(), problem
+            self.newest = [*self.newest, run][-SHOWN_MAX:]
+            self._go_on()
 
     @timer(interleave=True)
-    async def run(self, number: int) -> None:
-        """One run, from its beginning to its end.  A timer that is due at once begins beside who armed it."""
-        run = self.running[number]
-        child = start_child(Report(run.at), f"{info().key}-{info().life}-{number}")
-        try:
-            first = await race(child.result(), wait_until(lambda: run.unwanted))
-            if first.index == 1:
-                child.cancel()
-                await child.result()
-        except ChildFailed as failed:
-            run.problem = f"{failed.type}: {failed.message}"
-        run.ended = now()
-        del self.running[number]
-        self.newest = [*self.newest, run][-SHOWN_MAX:]
-        self._go_on()
+    async def check(self) -> None:
+        """Ask runners that have run for long: one that was ended by force could not tell."""
+        self.check().arm(after=CHECK)  # first, as with look
+        for number, run in list(self.running.items()):
+            if run.began + CHECK <= now():
+                try:
+                    await actor(Runner, run.key).within(PATIENCE).update(Runner.goes_on)
+                except ActorCompleted:
+                    self.ended(number, "it was ended by force")
+                except (ActorflowError, TimeoutError):
+                    pass  # in trouble, which is not the end
+        if not self.running:
+            self.check().cancel()
 
     def _go_on(self) -> None:
         """Begin what has waited, if nothing runs."""

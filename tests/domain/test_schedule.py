@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from actorflow import Refused, Runtime
+from actorflow import ActorCompleted, Limits, Refused, Runtime, activity
 from actorflow._core.facts import Schedule as Schedule_
 from actorflow.testing import Scenario, Waiting
 from entities.schedule import (
@@ -19,6 +20,7 @@ from entities.schedule import (
     Overlap,
     Plan,
     Report,
+    Runner,
     Schedule,
     Standing,
     instants,
@@ -40,6 +42,7 @@ def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> date
 
 
 BEGINNING = utc(2026, 1, 1)
+EVERYBODY = [Schedule, Runner, Report]
 
 
 # ---- which instants ----------------------------------------------------------------------------------
@@ -142,9 +145,12 @@ def as_typed(schedule: Scenario[Schedule], asked: Waiting) -> Any:
 
 
 def settle(schedule: Scenario[Schedule]) -> None:
-    """Answer everybody who asks for instants."""
-    while asked := [one for one in schedule.waiting if one.name == instants.name]:
-        schedule.answer(asked[0], instants.function(*as_typed(schedule, asked[0])))
+    """Answer everybody who asks for instants, or whether a runner is there."""
+    while asked := [one for one in schedule.waiting if one.kind in {"activity", "update"}]:
+        if asked[0].name == instants.name:
+            schedule.answer(asked[0], instants.function(*as_typed(schedule, asked[0])))
+        else:
+            schedule.answer(asked[0], value=True)
 
 
 def begun(plan: Plan, at: datetime = BEGINNING) -> Scenario[Schedule]:
@@ -162,18 +168,17 @@ def pass_time(schedule: Scenario[Schedule], duration: timedelta) -> None:
     while schedule.now < end:
         schedule.advance(min(10 * MINUTE, end - schedule.now))
         settle(schedule)
-    schedule.advance(timedelta(0))  # what is due at once
 
 
 def going(schedule: Scenario[Schedule]) -> list[str]:
-    """The children that run, by their keys; each is begun by a timer that is due at once."""
-    schedule.advance(timedelta(0))
-    return [one.name.split("'")[1] for one in schedule.waiting if one.kind == "child"]
+    """The runs that go on, by their keys."""
+    return [run.key for run in standing(schedule).running]
 
 
-def ends(schedule: Scenario[Schedule], key: str) -> None:
-    """A report is done."""
-    schedule.answer(key, "done")
+def ends(schedule: Scenario[Schedule], key: str, problem: str = "") -> None:
+    """A runner says that it has ended, and ends."""
+    schedule.signal(Schedule.ended, int(key.rpartition("-")[2]), problem)
+    schedule.answer(key)
 
 
 def standing(schedule: Scenario[Schedule]) -> Standing:
@@ -201,7 +206,7 @@ def test_a_failure_is_told_and_is_no_reason_to_stop() -> None:
     """A run that fails is in the list of the newest, with its reason; the next comes all the same."""
     schedule = begun(Plan(every=HOUR))
     pass_time(schedule, HOUR)
-    schedule.fail("nightly-1-1", RuntimeError("no paper"))
+    ends(schedule, "nightly-1-1", "RuntimeError: no paper")
     assert [run.problem for run in standing(schedule).newest] == ["RuntimeError: no paper"]
     pass_time(schedule, HOUR)
     assert going(schedule) == ["nightly-1-2"]
@@ -259,13 +264,17 @@ def test_buffer_one() -> None:
 
 
 def test_cancel_other() -> None:
-    """What comes wants the place of what runs: that is cancelled, and then the last one begins."""
+    """What comes wants the place of what runs: that is told to end, and then the last one begins."""
     schedule = begun(Plan(every=HOUR, overlap=Overlap.CANCEL_OTHER))
-    pass_time(schedule, 3 * HOUR)
-    assert going(schedule) == ["nightly-1-1"]  # it has been asked to end, and takes its time
-    assert standing(schedule).running[0].unwanted
+    pass_time(schedule, 2 * HOUR - MINUTE)
+    schedule.advance(MINUTE)
+    (asked,) = [one for one in schedule.waiting if one.name == instants.name]
+    schedule.answer(asked, instants.function(*as_typed(schedule, asked)))
+    assert [(sent.key, sent.handler) for sent in schedule.sent] == [("nightly-1-1", "stop")]
+    pass_time(schedule, HOUR)
+    assert going(schedule) == ["nightly-1-1"]  # it takes its time
     schedule.restart()
-    schedule.confirm_cancelled("nightly-1-1")
+    ends(schedule, "nightly-1-1", "Cancelled: it was cancelled")
     assert going(schedule) == ["nightly-1-2"]
     assert [run.problem for run in standing(schedule).newest] == ["Cancelled: it was cancelled"]
     assert (standing(schedule).running[0].at, standing(schedule).skipped) == (utc(2026, 1, 1, 3), 1)
@@ -288,6 +297,67 @@ def test_what_may_run_at_a_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     settle(schedule)
     assert len(going(schedule)) == 10
     assert standing(schedule).skipped == 5
+
+
+# ---- who sees a run to its end -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def runner() -> Scenario[Runner]:
+    """The runner of the third run, which has begun."""
+    begun_ = Scenario(Runner, "nightly-1-3")
+    begun_.start(Runner("nightly", 3, BEGINNING))
+    return begun_
+
+
+def told(runner: Scenario[Runner]) -> list[tuple[str, tuple[Any, ...]]]:
+    """What it tells the schedule."""
+    return [(sent.key, sent.arguments) for sent in runner.sent if sent.handler == "ended"]
+
+
+def test_a_runner_tells_of_the_end(runner: Scenario[Runner]) -> None:
+    """What it runs has ended, and the schedule hears of it in the turn in which the runner ends."""
+    runner.restart()
+    runner.answer("nightly-1-3", "reports/1")
+    assert told(runner) == [("nightly", (3, ""))]
+    assert runner.status == "completed"
+
+
+def test_a_runner_tells_of_a_failure(runner: Scenario[Runner]) -> None:
+    """A report that fails is no failure of the runner: it tells why."""
+    runner.fail("nightly-1-3", RuntimeError("no paper"))
+    assert told(runner) == [("nightly", (3, "RuntimeError: no paper"))]
+    assert runner.status == "completed"
+
+
+def test_a_runner_that_is_told_to_stop_cancels(runner: Scenario[Runner]) -> None:
+    """It asks the report to end, and waits until that has cleaned up."""
+    runner.signal(Runner.stop)
+    assert told(runner) == []
+    runner.restart()
+    runner.confirm_cancelled("nightly-1-3")
+    assert told(runner) == [("nightly", (3, "Cancelled: it was cancelled"))]
+
+
+def test_a_runner_that_is_cancelled_tells_that(runner: Scenario[Runner]) -> None:
+    """An operator who cancels the runner itself leaves no run that seems to go on."""
+    runner.cancel()
+    assert told(runner) == [("nightly", (3, "it was cancelled"))]
+
+
+def test_who_was_ended_by_force_is_missed() -> None:
+    """A runner that could not tell any more is found out by asking; one that only takes long goes on."""
+    schedule = begun(Plan(every=HOUR, overlap=Overlap.ALLOW))
+    pass_time(schedule, 2 * HOUR - MINUTE)
+    schedule.advance(MINUTE)
+    (asked,) = [one for one in schedule.waiting if one.kind == "update"]
+    assert asked.name == "Runner 'nightly-1-1'.goes_on"
+    schedule.fail(asked, ActorCompleted("Runner 'nightly-1-1'", "terminated"))
+    settle(schedule)
+    assert going(schedule) == ["nightly-1-2"]
+    assert [run.problem for run in standing(schedule).newest] == ["it was ended by force"]
+    pass_time(schedule, HOUR)  # this one is there
+    assert going(schedule) == ["nightly-1-2", "nightly-1-3"]
 
 
 # ---- pauses, gaps, and what is made up for -----------------------------------------------------------
@@ -424,7 +494,7 @@ async def test_nights_come_and_go() -> None:
     """Over a daylight-saving change, each night in another process: one report each, at three."""
     journal, clock = MemoryJournal(), Clock(utc(2026, 3, 27, 12))
     for night in range(4):
-        async with Runtime(journal, entities=[Schedule, Report], strict=True, clock=clock) as runtime:
+        async with Runtime(journal, entities=EVERYBODY, strict=True, clock=clock) as runtime:
             nightly = runtime.actor(Schedule, "nightly")
             if night == 0:
                 await nightly.update(Schedule.follow, Plan("0 3 * * *", zone=BERLIN))
@@ -447,12 +517,12 @@ async def test_nights_come_and_go() -> None:
 async def test_a_backfill_goes_on_after_a_restart() -> None:
     """What was to be made up for when the process ended is made up for by the next one, each instant once."""
     journal, clock = MemoryJournal(), Clock(utc(2026, 1, 10))
-    async with Runtime(journal, entities=[Schedule, Report], strict=True, clock=clock) as runtime:
+    async with Runtime(journal, entities=EVERYBODY, strict=True, clock=clock) as runtime:
         nightly = runtime.actor(Schedule, "nightly")
         await nightly.update(Schedule.follow, Plan("0 3 * * *"))
         filling = nightly.once("fill-january")
         assert await filling.update(Schedule.backfill, utc(2026, 1, 1), utc(2026, 1, 10)) == 9
-    async with Runtime(journal, entities=[Schedule, Report], strict=True, clock=clock) as runtime:
+    async with Runtime(journal, entities=EVERYBODY, strict=True, clock=clock) as runtime:
         nightly = runtime.actor(Schedule, "nightly")
         filling = nightly.once("fill-january")
         assert await filling.update(Schedule.backfill, utc(2026, 1, 1), utc(2026, 1, 10)) == 9
@@ -466,7 +536,7 @@ async def test_each_instant_is_run_once_wherever_the_process_dies() -> None:
     """From each frame of the journal on, what was to be made up for is made up for, in order, once."""
     journal, clock = MemoryJournal(), Clock(utc(2026, 1, 10))
     since, until_ = utc(2026, 1, 6), utc(2026, 1, 10)
-    async with Runtime(journal, entities=[Schedule, Report], strict=True, clock=clock) as runtime:
+    async with Runtime(journal, entities=EVERYBODY, strict=True, clock=clock) as runtime:
         nightly = runtime.actor(Schedule, "nightly")
         await nightly.update(Schedule.follow, Plan("0 3 * * *"))
         begun = len(list(journal.frames()))
@@ -476,10 +546,73 @@ async def test_each_instant_is_run_once_wherever_the_process_dies() -> None:
     for length in range(begun, len(frames) + 1):
         at = f"after frame {length} of {len(frames)}"
         cut = cut_off(frames[:length])
-        async with Runtime(cut, entities=[Schedule, Report], strict=True, clock=clock) as runtime:
+        async with Runtime(cut, entities=EVERYBODY, strict=True, clock=clock) as runtime:
             nightly = runtime.actor(Schedule, "nightly")
             assert await nightly.once("fill").update(Schedule.backfill, since, until_) == 4, at
             now = await until(lambda: nightly.query(Schedule.standing), lambda now: len(now.newest) >= 4)  # noqa: B023 - asked at once
             assert [run.at.day for run in now.newest] == [6, 7, 8, 9], at
             assert [run.problem for run in now.newest] == [""] * 4, at
             assert len(await runtime.list(Report)) == 4, at
+
+
+@activity(name="produce")
+async def hang(at: datetime) -> str:
+    """Never ends by itself, in the first hour."""
+    if at <= BEGINNING + HOUR:
+        activity.current().complete_later()
+    return str(at)
+
+
+async def test_a_run_that_hangs_does_not_stop_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a run goes on, the schedule's history is closed now and then, and it goes on looking."""
+    monkeypatch.setattr("entities.schedule.produce", hang)
+    journal, clock = MemoryJournal(), Clock(BEGINNING)
+    limits, second = Limits(run_records=40, continue_records=10), timedelta(seconds=1)
+    for number in range(50):
+        async with Runtime(journal, entities=EVERYBODY, strict=True, clock=clock, limits=limits) as runtime:
+            nightly = runtime.actor(Schedule, "nightly")
+            if number == 0:
+                await nightly.update(Schedule.follow, Plan(every=second))
+            due = clock.at + second
+            now = await until(partial(nightly.query, Schedule.standing), lambda now: now.next == due)  # noqa: B023 - at once
+            assert (len(now.running), now.skipped) == (min(number, 1), max(number - 1, 0))
+        clock.at += second
+
+
+async def test_the_next_run_takes_the_place_of_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With runners and reports: what hangs is cancelled, and what came begins, in another process."""
+    monkeypatch.setattr("entities.schedule.produce", hang)
+    journal, clock = MemoryJournal(), Clock(BEGINNING)
+    async with Runtime(journal, entities=EVERYBODY, strict=True, clock=clock) as runtime:
+        plan = Plan(every=HOUR, overlap=Overlap.CANCEL_OTHER)
+        await runtime.actor(Schedule, "nightly").update(Schedule.follow, plan)
+    clock.at += HOUR
+    async with Runtime(journal, entities=EVERYBODY, strict=True, clock=clock) as runtime:
+        nightly = runtime.actor(Schedule, "nightly")
+        await until(lambda: nightly.query(Schedule.standing), lambda now: len(now.running) == 1)
+        await nightly.update(Schedule.trigger)
+        now = await until(lambda: nightly.query(Schedule.standing), lambda now: len(now.newest) == 1)
+        assert now.newest[0].problem == "Cancelled: it was cancelled"
+    clock.at += HOUR
+    async with Runtime(journal, entities=EVERYBODY, strict=True, clock=clock) as runtime:
+        nightly = runtime.actor(Schedule, "nightly")
+        now = await until(lambda: nightly.query(Schedule.standing), lambda now: len(now.newest) == 3)
+        assert now.newest[-1].problem == ""
+
+
+async def test_a_runner_that_was_terminated_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator ends one by force; an hour later the schedule knows, and goes on."""
+    monkeypatch.setattr("entities.schedule.produce", hang)
+    journal, clock = MemoryJournal(), Clock(BEGINNING)
+    async with Runtime(journal, entities=EVERYBODY, strict=True, clock=clock) as runtime:
+        nightly = runtime.actor(Schedule, "nightly")
+        await nightly.update(Schedule.follow, Plan("0 3 * * *"))
+        await nightly.update(Schedule.trigger)
+        await until(runtime.actor(Runner, "nightly-1-1").describe, lambda now: now.status == "running")
+        await runtime.actor(Runner, "nightly-1-1").terminate()
+        assert len((await nightly.query(Schedule.standing)).running) == 1
+    clock.at += HOUR
+    async with Runtime(journal, entities=EVERYBODY, strict=True, clock=clock) as runtime:
+        nightly = runtime.actor(Schedule, "nightly")
+        now = await until(lambda: nightly.query(Schedule.standing), lambda now: not now.running)
+        assert [run.problem for run in now.newest] == ["it was ended by force"]
