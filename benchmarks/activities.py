@@ -85,10 +85,14 @@ class Measured(NamedTuple):
 async def in_a_row(path: Path, actors: int, times: int) -> Measured:
     """Actors that ask for one after another."""
     async with Runtime(LmdbJournal(path), entities=[Row]) as runtime:
+
+        async def ask(number: int) -> None:
+            await runtime.actor(Row, f"a{number}").update(Row.ask, times)
+
         began = time.perf_counter()
         async with trio.open_nursery() as nursery:
             for number in range(actors):
-                nursery.start_soon(runtime.actor(Row, f"a{number}").update, Row.ask, times)
+                nursery.start_soon(ask, number)
         took = time.perf_counter() - began
         return Measured(actors * times / took, runtime.statistics().commits / (actors * times))
 

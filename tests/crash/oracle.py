@@ -26,6 +26,7 @@ from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore
 from actorflow._core.spec import Spec
 from actorflow._runtime.clock import wall
+from actorflow._runtime.reading import Reading
 from actorflow._runtime.rows import unpack_frame
 from actorflow._runtime.shelf import Shelf
 from actorflow._runtime.tables import HEADS, TABLES, address_of
@@ -109,7 +110,7 @@ def _replayed(
     """Every actor twice: from the oldest place that is kept, from birth if it is, and from the newest."""
     journal.open(TABLES)
     try:
-        shelf = Shelf(journal, specs, os.urandom, history_us=0, history_messages=0)
+        shelf = Shelf(Reading(journal), specs, os.urandom, history_us=0, history_messages=0)
         tails: dict[bytes, list[tuple[int, bytes]]] = defaultdict(list)
         for position, data in journal.frames():
             for path, record in unpack_frame(data, f"frame {position}"):
