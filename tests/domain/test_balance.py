@@ -12,9 +12,11 @@ import pytest
 import trio
 
 from actorflow import (
+    ActorCompleted,
     HandlerFailed,
     Limits,
     NotAccepted,
+    NotStarted,
     Refused,
     Runtime,
     Unknown,
@@ -46,6 +48,8 @@ class Wanted:
         self.lines = {sku: Line(chance.randint(1, 4), chance.randint(1, 500)) for sku in skus}
         self.card = "empty" if chance.random() < 0.1 else "card-token"
         self.address = NOWHERE if number % 5 == 0 else "Elm Street 1"
+        self.fickle = chance.random() < 0.1
+        """Cancels the order as soon as it is placed."""
         self.parcel: str | None = None
         self.over = False
 
@@ -58,11 +62,21 @@ class Wanted:
         order = runtime.actor(Order, self.key).once("place")
         try:
             self.parcel = await order.update(Order.place, self.lines, self.card, self.address)
-        except (Refused, HandlerFailed):
+        except (Refused, HandlerFailed, ActorCompleted):
             pass
         except (NotAccepted, Unknown):
             return  # in the next life
         self.over = True
+
+    async def change_mind(self, runtime: Runtime) -> None:
+        """Cancel the order once it is there, however far it is."""
+        order = runtime.actor(Order, self.key)
+        with contextlib.suppress(NotAccepted, Unknown):
+            while not self.over:
+                with contextlib.suppress(NotStarted):
+                    await order.cancel()
+                    return
+                await trio.lowlevel.checkpoint()
 
 
 class Town:
@@ -81,8 +95,10 @@ class Town:
 
     def runtime(self) -> Runtime:
         self.lives += 1
-        # Now and then the other side of a compensation is away for so long that it is given up.
-        self.world.down = {name for name in ("refund", "recall") if self.chance.random() < 0.3}
+        # Now and then the other side of a compensation is away for long, or for good.
+        undoing = ("refund", "recall")
+        self.world.down = {name for name in undoing if self.chance.random() < 0.2}
+        self.world.closed = {name for name in undoing if self.chance.random() < 0.2}
         self.late += self.chance.choice([0, 0, HOUR_US // 20, 2 * HOUR_US])
         late = self.late
         # A process that is closed may not wait until what it has begun has ended.
@@ -112,6 +128,8 @@ class Town:
 
             async def customer(mine: list[Wanted]) -> None:
                 for wanted in mine:
+                    if wanted.fickle:
+                        nursery.start_soon(wanted.change_mind, runtime)
                     await wanted.place(runtime)
                     if len([one for one in open_ if one.over]) >= leave_at:
                         nursery.cancel_scope.cancel()
@@ -128,6 +146,12 @@ class Town:
                 found += 1
                 with contextlib.suppress(HandlerFailed):
                     await order.update(Order.undo_again)
+        for summary in await runtime.list(Order, status="cancelled"):
+            standing = await runtime.actor(Order, summary.key).query(Order.standing)
+            if standing.not_undone:  # that life takes no more messages: by hand
+                found += 1
+                self.world.refund(standing.payment)
+                self.world.recall(standing.shipment)
         return found
 
     async def complaints(self, runtime: Runtime) -> list[str]:
@@ -154,6 +178,7 @@ async def traded(town: Town) -> list[str]:
     """Let a town trade, and look at its books in a life without mishaps."""
     await town.trade()
     town.world.down.clear()
+    town.world.closed.clear()
     calm = FaultyJournal.as_of(town.journal, len(town.journal.history))
     async with Runtime(
         calm, entities=[Order, Inventory], strict=True, clock=lambda: wall() + town.late

@@ -39,6 +39,8 @@ class World:
         """How likely a call fails before it has done anything, and how likely after."""
         self.down: set[str] = set()
         """The activities whose other side does not answer at all."""
+        self.closed: set[str] = set()
+        """Those whose other side says that it never will."""
         self.calls: list[str] = []
         self.charged: dict[str, int] = {}
         self.refunded: set[str] = set()
@@ -65,6 +67,8 @@ class World:
         """A call that may not arrive, or that the caller may not live to see the end of."""
         self.calls.append(name)
         await trio.lowlevel.checkpoint()
+        if name in self.closed:
+            raise Refused(f"{name} is closed")
         if name in self.down or self.chance.random() < self.trouble:
             raise ConnectionError(f"{name} does not answer")
 
@@ -91,12 +95,20 @@ class World:
 
     async def _refund(self, payment: str) -> None:
         await self._reached("refund")
-        if payment in self.charged:
-            self.refunded.add(payment)
+        self.refund(payment)
         await self._answered("refund")
 
     async def _recall(self, shipment: str) -> None:
         await self._reached("recall")
+        self.recall(shipment)
+        await self._answered("recall")
+
+    def refund(self, payment: str) -> None:
+        """Give money back, if it was taken."""
+        if payment in self.charged:
+            self.refunded.add(payment)
+
+    def recall(self, shipment: str) -> None:
+        """Have a parcel come back, if there is one."""
         if shipment in self.shipped:
             self.recalled.add(shipment)
-        await self._answered("recall")
