@@ -17,7 +17,8 @@ RESERVATIONS_MAX: Final = 1_000
 """As many as an actor may have timers."""
 REMEMBERED: Final = timedelta(days=7)
 """How long it is known what became of a reservation.  Longer than any order takes, its undoing included."""
-ENDED_MAX: Final = 10_000
+ENDED_MAX: Final = 50_000
+"""In a week, so: a thing that sells faster has its stock under several keys."""
 
 
 @define
