@@ -109,6 +109,30 @@ def test_what_runs_by_the_quarter_goes_on_evenly(zone: str, since: datetime, hou
     assert midnights == [since + hours * HOUR]
 
 
+@pytest.mark.parametrize(
+    "zone",
+    [
+        *(
+            "UTC",
+            BERLIN,
+            NEW_YORK,
+            "America/St_Johns",
+            "Africa/Cairo",
+            "Africa/Casablanca",
+            "Antarctica/Troll",
+        ),
+        *("Asia/Beirut", "Asia/Gaza", "Atlantic/Azores", "Australia/Lord_Howe", "Pacific/Chatham"),
+    ],
+)
+def test_daily_is_once_a_day_everywhere(zone: str) -> None:
+    """Where clocks change at one, at two or at midnight, by more or by less than an hour: once a day."""
+    there = ZoneInfo(zone)
+    for cron in ("0 0 * * *", "30 0 * * *", "30 1 * * *", "30 2 * * *"):
+        found = instants.function(Plan(cron, zone=zone), utc(2026, 1, 1, 12), 735)
+        days = [at.astimezone(there).date() for at in found]
+        assert {later - earlier for earlier, later in pairwise(days)} == {DAY}, cron
+
+
 def test_years_end_and_leap_days_come() -> None:
     """The last day of a month is the 28th to the 31st; a leap day comes every four years, or after eight."""
     assert on_walls("59 23 31 12 *", "Pacific/Auckland", utc(2026, 12, 31, 12), 1) == ["31 23:59 +1300"]
