@@ -38,7 +38,6 @@ _log = logging.getLogger("actorflow.activity")
 
 BEAT_US: Final = 1_000_000
 """What a heartbeat tells is written down at most this often."""
-SECOND_US: Final = 1_000_000
 STALE_MAX: Final = 1_000
 """So many times to look at what has ended since may lie about, and a few for each errand."""
 
@@ -172,7 +171,7 @@ class Errands:
         self.running += 1
         rate = errand.options.rate
         if rate is not None:
-            line.next_at = max(now, line.next_at) + round(SECOND_US / rate)
+            line.next_at = max(now, line.next_at) + round(1e6 / rate)
         if errand.attempt > 1 or errand.noted:
             self._note(errand)
         self._population.frame.begun.append(errand)
