@@ -440,10 +440,18 @@ class CompensationFailed(OutcomeError):
 
     undone: tuple[str, ...]
     not_undone: tuple[str, ...]
+    why: str = ""
+    """What made it necessary."""
+
+    @property
+    def details(self) -> dict[str, object]:
+        """The same as data, as it reaches callers and other actors."""
+        return {"undone": list(self.undone), "not undone": list(self.not_undone), "why": self.why}
 
     def fact(self) -> str:
         done = ", ".join(self.undone) or "nothing"
-        return f"compensation failed: undone {done}; not undone {'; '.join(self.not_undone)}"
+        why = f" after {self.why}" if self.why else ""
+        return f"compensation failed{why}: undone {done}; not undone {'; '.join(self.not_undone)}"
 
     def remedy(self) -> str:
         return "somebody has to undo the rest by hand"

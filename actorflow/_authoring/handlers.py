@@ -21,6 +21,7 @@ from typing import (
     NoReturn,
     ParamSpec,
     Protocol,
+    Self,
     TypeVar,
     overload,
 )
@@ -106,6 +107,10 @@ class Message:
 
     def __repr__(self) -> str:
         return f"<{self.word} {self.where}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: a saga keeps copies of arguments, and a handler is no value that somebody changes."""
+        return self
 
     if not TYPE_CHECKING:  # who checks types is told before it runs
 

@@ -69,5 +69,6 @@ class saga:  # noqa: N801 - a context manager reads as a verb
                 else:
                     undone.append(name)
         if not_undone:
-            raise CompensationFailed(tuple(undone), tuple(not_undone)) from error
+            why = f"{type(error).__name__}: {error}".removesuffix(": ")
+            raise CompensationFailed(tuple(undone), tuple(not_undone), why) from error
         return False

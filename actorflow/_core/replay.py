@@ -7,7 +7,8 @@ the code that replays, so that mending a bug is not a divergence by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from actorflow.errors import DecodeError, Divergence, FaultError, UnknownHandler
 
@@ -60,6 +61,8 @@ __all__ = ["rebuild", "replay"]
 
 HANDLED = frozenset({facts.SIGNAL, facts.UPDATE, facts.FIRE, facts.RETRY, facts.MAIN})
 NO_MARKS: frozenset[str] = frozenset()
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def replay(actor: Actor, records: Iterable[bytes]) -> None:
@@ -275,11 +278,18 @@ def show(actor: Actor, effect: Any) -> str:
     """An effect for a person: its kind and fields, with bodies unpacked."""
     if effect is None:
         return "nothing"
-    unpack = actor.spec.codec.unpack
     kind = EFFECTS[effect[0]]
     fields = zip(kind._fields[1:], effect[1:], strict=True)
-    parts = [f"{name}={unpack(value) if name == 'body' and value else value!r}" for name, value in fields]
+    parts = [f"{name}={_shown(actor, name, value)}" for name, value in fields]
     return f"{kind.__name__}({', '.join(parts)})"
+
+
+def _shown(actor: Actor, name: str, value: Any) -> str:
+    if name == "body" and value:
+        return f"{actor.spec.codec.unpack(value)}"
+    if name == "due" and value:
+        return f"{EPOCH + timedelta(microseconds=value):%Y-%m-%d %H:%M:%S}"
+    return repr(value)
 
 
 def _who(actor: Actor, input_: Input) -> str:

@@ -117,7 +117,9 @@ class ActorHandle(Generic[E]):
             return unpack(given) if form is None else form.decode(given)
         if status == "failed":
             raise error_of(body, name)
-        raise HandlerFailed(name, status, "its life was ended from outside") from Cancelled(status)
+        raise HandlerFailed(name, status.capitalize(), "its life was ended from outside") from Cancelled(
+            status
+        )
 
     async def cancel(self) -> None:
         """Ask the actor to end; returns when that is durable, which may be long before it has ended."""

@@ -216,6 +216,11 @@ class Host:
         return self._failure
 
     @property
+    def shut(self) -> str:
+        """Why nothing is accepted; nothing if it is open."""
+        return self._shut
+
+    @property
     def hanging(self) -> tuple[str, ...]:
         """Threads whose function still runs although it was given up."""
         return () if self._attempts is None else tuple(self._attempts.hanging)
@@ -606,9 +611,9 @@ class Host:
             all_done = self.population.hear(self.clock(), 1)
             # Of whom the tables do not know yet that he sleeps, it is known now.
             self._see_clock()
+            self.stir()
             if all_done:
                 return
-            self.stir()
             await trio.lowlevel.checkpoint()
 
 

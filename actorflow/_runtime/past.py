@@ -35,6 +35,9 @@ class Past(Generic[E]):
         self.at = moment(actor.now)
         self.status = status_of(actor)
 
+    def __repr__(self) -> str:
+        return f"<{self._actor} as of seq {self.seq}>"
+
     def query(self, handler: Query[E, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask a query of the state as it was."""
         body = handler.arguments.encode(args, kwargs)

@@ -123,6 +123,9 @@ class Runtime(Actors):
         self._host = Host(journal, entities, limits, strict=strict, clock=clock)
         self._door = self._host
 
+    def __repr__(self) -> str:
+        return f"<runtime of {', '.join(self._host.specs)}: {self._host.shut or 'open'}>"
+
     async def __aenter__(self) -> Self:
         """Open the journal: service begins at once, whatever the log left behind is taken up meanwhile."""
         await self._host.open()

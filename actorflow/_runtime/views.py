@@ -179,8 +179,8 @@ class Description:
         return next((one.name for one in self.open if one.holds), "")
 
     def __str__(self) -> str:
-        place = f"life {self.life}, run {self.run}, seq {self.seq}, since {self.born:%Y-%m-%d %H:%M:%S}"
-        lines = [f"{self.entity} {self.key!r}: {self.status}, {place}"]
+        place = f", life {self.life}, run {self.run}, seq {self.seq}, since {self.born:%Y-%m-%d %H:%M:%S}"
+        lines = [f"{self.entity} {self.key!r}: {self.status}{place if self.life else ''}"]
         lines += [
             f"  open      {one.name}, since {one.since:%Y-%m-%d %H:%M:%S}{', holds the mailbox' * one.holds}"
             for one in self.open
@@ -318,10 +318,15 @@ def parked(actor: Actor) -> list[Parked]:
 
 def entry(actor: Actor, record: Record) -> Entry:
     """One record as a line of history."""
-    what = "turn" if record.input is None else facts.KINDS[record.input.kind]
-    if record.input is not None and record.input.name:
-        what = f"{what} {record.input.name}"
+    input_ = record.input
+    what = "turn" if input_ is None else facts.KINDS[input_.kind]
+    if input_ is not None and input_.name:
+        what = f"{what} {input_.name}"
     error = (record.extra or {}).get(facts.ERROR, b"")
+    if input_ is not None and input_.kind == facts.RESOLVE and input_.ref is not None:
+        what = f"{what} of {input_.ref[0]}.{input_.ref[1]}"
+        if input_.name == facts.FAILED:
+            error = input_.body
     return Entry(
         record.seq,
         moment(record.now),
