@@ -403,15 +403,13 @@ class Host:
         pending = resident.actor.pending.get(read.ref)
         if pending is None:
             await self.durable(resident.frame, "resolve()")
-        elif isinstance(pending, Promise):
-            ending = Ending(facts.OK, answer(pending.form)) if error is None else ending_of(error)
+            return
+        form = pending.form if isinstance(pending, Promise) else pending.asked.arguments.answer
+        ending = Ending(facts.OK, answer(form)) if error is None else ending_of(error)
+        resident.actor.fits(ending.body, "resolve()")
+        if isinstance(pending, Promise):
             await self.send(address, Input(facts.RESOLVE, ending.how, ending.body, ref=read.ref), "resolve()")
         else:
-            ending = (
-                Ending(facts.OK, answer(pending.asked.arguments.answer))
-                if error is None
-                else ending_of(error)
-            )
             errand = self.population.errands.under_way.get((address, read.ref))
             if errand is not None:
                 self.population.errands.ended(errand, read.attempt, ending, self.clock())

@@ -15,6 +15,7 @@ from actorflow import (
     AlreadyStarted,
     IdReused,
     JournalFull,
+    LimitExceeded,
     Limits,
     NotAccepted,
     NotStarted,
@@ -23,6 +24,7 @@ from actorflow import (
     Unknown,
     UsageError,
 )
+from actorflow._authoring.callbacks import token_of
 from actorflow._runtime.host import Host
 from persistence import Locked, MemoryJournal, Stopped
 
@@ -431,10 +433,23 @@ async def test_the_policies_of_a_start() -> None:
         assert (await basket.describe()).life == 2
 
 
+async def test_the_answer_to_a_callback_has_a_bound() -> None:
+    """As any payload: whoever answers with too much is told, and may answer with less."""
+    async with running(MemoryJournal(), Clock(), payload_bytes=100) as (runtime, nursery):
+        basket = runtime.actor(Basket, "x")
+        caller = Caller(nursery, lambda: basket.update(Basket.call, "t"))
+        await still(runtime)
+        actor = runtime._host.population.residents["Basket", "x"].actor
+        (ref,) = actor.pending
+        token = token_of("Basket", "x", actor.nonce, ref)
+        with pytest.raises(LimitExceeded, match="payload_bytes=100"):
+            await runtime.fail(token, ValueError("x" * 200))
+        await runtime.resolve(token, 9)
+        assert (await caller.ended()).value == 9
+
+
 async def test_callbacks_are_answered_once_also_behind_a_restart() -> None:
     """By the token that was handed out, whichever process that was in; another life's token opens nothing."""
-    from actorflow._authoring.callbacks import token_of
-
     journal, clock = MemoryJournal(), Clock()
     tokens: list[str] = []
     for life in range(3):
