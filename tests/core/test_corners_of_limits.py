@@ -86,11 +86,13 @@ def test_the_arguments_of_a_timer_have_a_bound() -> None:
         actor.arm("ring", b"x" * 21, 0)
 
 
-@pytest.mark.parametrize("bound", [{"run_records": 3}, {"run_bytes": 120}])
-def test_at_twice_the_bound_of_a_run_nothing_more_is_asked_for(bound: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    ("name", "bound"), [("run_records", Limits(run_records=3)), ("run_bytes", Limits(run_bytes=120))]
+)
+def test_at_twice_the_bound_of_a_run_nothing_more_is_asked_for(name: str, bound: Limits) -> None:
     """What is open may come to its end up to there; then it is told by name which bound it is."""
 
-    @entity(limits=Limits(**bound))
+    @entity(limits=bound)
     class Endless:
         @update
         async def ask(self) -> int:
@@ -104,7 +106,6 @@ def test_at_twice_the_bound_of_a_run_nothing_more_is_asked_for(bound: dict[str, 
         if not endless.waiting:
             break
         endless.answer(act, 1)
-    (name,) = bound
     with pytest.raises(af.HistoryFull, match=name):
         _ = asked.value
 

@@ -13,13 +13,13 @@ from actorflow.testing import Scenario
 from entities.account import LINES_MAX, UNDER_WAY_MAX, Account, Transfer
 from persistence import MemoryJournal
 
-NAMES = ["ann", "bob", "cat", "dot"]
+NAMES = ["rent", "food", "save", "play"]
 
 
 @pytest.fixture
 def account() -> Scenario[Account]:
     """An account with 1,000 cents."""
-    opened = Scenario(Account, "ann")
+    opened = Scenario(Account, "rent")
     assert opened.update(Account.deposit, 1_000).value == 1_000
     return opened
 
@@ -41,7 +41,7 @@ def test_no_balance_falls_below_zero(account: Scenario[Account], cents: int) -> 
     with pytest.raises(Refused):
         _ = account.update(Account.withdraw, cents).value
     with pytest.raises(Refused):
-        _ = account.update(Account.transfer, "bob", cents).value
+        _ = account.update(Account.transfer, "food", cents).value
     assert (account.query(Account.balance), len(account.history)) == (1_000, before)
 
 
@@ -51,7 +51,7 @@ def test_an_id_moves_money_once(account: Scenario[Account]) -> None:
     assert answers == {700}
     with pytest.raises(IdReused):
         account.once("rent").update(Account.withdraw, 301)
-    sent = {account.once("gift").update(Account.transfer, "bob", 100).value for _ in range(3)}
+    sent = {account.once("gift").update(Account.transfer, "food", 100).value for _ in range(3)}
     assert len(sent) == 1
     assert account.query(Account.balance) == 600
 
@@ -79,10 +79,10 @@ def test_a_statement_is_bounded_and_says_so(account: Scenario[Account]) -> None:
 
 def test_money_that_left_is_under_way(account: Scenario[Account]) -> None:
     """In the turn in which money leaves it is sent on, and it is under way until the other account has it."""
-    transfer = account.update(Account.transfer, "bob", 300).value
+    transfer = account.update(Account.transfer, "food", 300).value
     (sent,) = account.sent
-    assert (sent.key, sent.handler, sent.arguments) == ("bob", "take", (transfer, 300, "ann"))
-    assert account.query(Account.under_way) == {transfer: Transfer("bob", 300)}
+    assert (sent.key, sent.handler, sent.arguments) == ("food", "take", (transfer, 300, "rent"))
+    assert account.query(Account.under_way) == {transfer: Transfer("food", 300)}
     account.restart()
     account.signal(Account.arrived, transfer)
     assert (account.query(Account.balance), account.query(Account.under_way)) == (700, {})
@@ -90,7 +90,7 @@ def test_money_that_left_is_under_way(account: Scenario[Account]) -> None:
 
 def test_what_is_not_taken_comes_back(account: Scenario[Account]) -> None:
     """Money that the other account sends back is there again."""
-    transfer = account.update(Account.transfer, "bob", 300).value
+    transfer = account.update(Account.transfer, "food", 300).value
     account.signal(Account.take_back, transfer)
     assert (account.query(Account.balance), account.query(Account.under_way)) == (1_000, {})
     assert [line.what for line in account.query(Account.statement).lines] == ["deposit", "sent", "returned"]
@@ -98,7 +98,7 @@ def test_what_is_not_taken_comes_back(account: Scenario[Account]) -> None:
 
 def test_money_cannot_come_back_twice(account: Scenario[Account]) -> None:
     """Word of a transfer that is over is set aside and moves nothing."""
-    transfer = account.update(Account.transfer, "bob", 300).value
+    transfer = account.update(Account.transfer, "food", 300).value
     for handler in (Account.take_back, Account.take_back, Account.arrived):
         account.signal(handler, transfer)
     assert (account.query(Account.balance), len(account.parked)) == (1_000, 2)
@@ -106,23 +106,23 @@ def test_money_cannot_come_back_twice(account: Scenario[Account]) -> None:
 
 def test_an_account_that_is_not_open_sends_back() -> None:
     """To a name that nobody has opened, by a slip of the pen, or that was closed, no money goes."""
-    account = Scenario(Account, "bob")
-    account.signal(Account.take, "t-1", 300, "ann")
-    assert [(sent.key, sent.handler) for sent in account.sent] == [("ann", "take_back")]
+    account = Scenario(Account, "food")
+    account.signal(Account.take, "t-1", 300, "rent")
+    assert [(sent.key, sent.handler) for sent in account.sent] == [("rent", "take_back")]
     account.update(Account.deposit, 5)
-    account.signal(Account.take, "t-2", 300, "ann")
-    assert [(sent.key, sent.handler) for sent in account.sent] == [("ann", "arrived")]
+    account.signal(Account.take, "t-2", 300, "rent")
+    assert [(sent.key, sent.handler) for sent in account.sent] == [("rent", "arrived")]
     account.update(Account.withdraw, 305)
     assert account.update(Account.close).value is None
-    account.signal(Account.take, "t-3", 300, "ann")
-    assert [(sent.key, sent.handler) for sent in account.sent] == [("ann", "take_back")]
+    account.signal(Account.take, "t-3", 300, "rent")
+    assert [(sent.key, sent.handler) for sent in account.sent] == [("rent", "take_back")]
     with pytest.raises(Refused, match="closed"):
         _ = account.update(Account.deposit, 5).value
 
 
 def test_no_account_is_closed_over_money(account: Scenario[Account]) -> None:
     """While there is money in it, or of it under way, an account stays open."""
-    transfer = account.update(Account.transfer, "bob", 1_000).value
+    transfer = account.update(Account.transfer, "food", 1_000).value
     with pytest.raises(Refused, match="1 transfers under way"):
         _ = account.update(Account.close).value
     account.signal(Account.take_back, transfer)
@@ -133,11 +133,11 @@ def test_no_account_is_closed_over_money(account: Scenario[Account]) -> None:
 def test_what_is_under_way_is_bounded(account: Scenario[Account]) -> None:
     """An account of which nobody takes the money does not send without end, nor anything to itself."""
     for _ in range(UNDER_WAY_MAX):
-        account.update(Account.transfer, "bob", 1)
+        account.update(Account.transfer, "food", 1)
     with pytest.raises(Refused, match="under way"):
-        _ = account.update(Account.transfer, "bob", 1).value
+        _ = account.update(Account.transfer, "food", 1).value
     with pytest.raises(Refused, match="itself"):
-        _ = account.update(Account.transfer, "ann", 1).value
+        _ = account.update(Account.transfer, "rent", 1).value
 
 
 # ---- many accounts, in a runtime ---------------------------------------------------------------------
@@ -209,10 +209,10 @@ def cut_off(frames: list[bytes]) -> MemoryJournal:
 async def test_an_account_that_was_ended_by_force_keeps_the_message() -> None:
     """Money sent to an account that an operator terminated is visible at both ends: under way, and parked."""
     async with Runtime(MemoryJournal(), entities=[Account], strict=True) as runtime:
-        ann, bob = runtime.actor(Account, "ann"), runtime.actor(Account, "bob")
-        for account in (ann, bob):
+        rent, food = runtime.actor(Account, "rent"), runtime.actor(Account, "food")
+        for account in (rent, food):
             await account.update(Account.deposit, 1_000)
-        await bob.terminate()
-        transfer = await ann.update(Account.transfer, "bob", 300)
-        assert await ann.query(Account.under_way) == {transfer: Transfer("bob", 300)}
-        assert [one.arguments for one in await bob.parked()] == [(transfer, 300, "ann")]
+        await food.terminate()
+        transfer = await rent.update(Account.transfer, "food", 300)
+        assert await rent.query(Account.under_way) == {transfer: Transfer("food", 300)}
+        assert [one.arguments for one in await food.parked()] == [(transfer, 300, "rent")]

@@ -26,7 +26,7 @@ from entities.approval import (
 from persistence import MemoryJournal
 from tests.domain.props import Clock
 
-REQUEST = Approval("a new desk", requester="rik", first="ann", second="bob")
+REQUEST = Approval("a new desk", requester="lab", first="desk", second="office")
 YES = Answer(approved=True)
 NO = Answer(approved=False, why="we have one")
 SECOND = timedelta(seconds=1)
@@ -76,22 +76,22 @@ def request_() -> Request:
 
 def test_the_first_approver_decides(request_: Request) -> None:
     """Who is asked has a token, and what is answered by it decides; everybody is told."""
-    request_.actor.resolve(request_.tokens["ann"], NO)
-    assert request_.decision == Decision("declined", "ann", "we have one")
+    request_.actor.resolve(request_.tokens["desk"], NO)
+    assert request_.decision == Decision("declined", "desk", "we have one")
     assert request_.letters == [
-        ("ask", "ann"),
-        ("tell", "rik"),
-        ("tell", "ann"),
+        ("ask", "desk"),
+        ("tell", "lab"),
+        ("tell", "desk"),
     ]  # the second never heard of it
 
 
 def test_an_answer_decides_once(request_: Request) -> None:
     """A click that comes twice, or another one after it, changes nothing."""
-    request_.actor.resolve(request_.tokens["ann"], YES)
-    request_.actor.resolve(request_.tokens["ann"], YES)
-    request_.actor.resolve(request_.tokens["ann"], NO)
-    request_.actor.resolve_with_error(request_.tokens["ann"], RuntimeError("no such mailbox"))
-    assert request_.decision == Decision("approved", "ann")
+    request_.actor.resolve(request_.tokens["desk"], YES)
+    request_.actor.resolve(request_.tokens["desk"], YES)
+    request_.actor.resolve(request_.tokens["desk"], NO)
+    request_.actor.resolve_with_error(request_.tokens["desk"], RuntimeError("no such mailbox"))
+    assert request_.decision == Decision("approved", "desk")
 
 
 def test_a_token_cannot_be_guessed(request_: Request) -> None:
@@ -112,19 +112,19 @@ def test_a_token_cannot_be_guessed(request_: Request) -> None:
 def test_the_first_is_reminded_once(request_: Request) -> None:
     """After a day, and not before, who was asked is asked again; the token stays good."""
     request_.after(REMIND_AFTER - SECOND)
-    assert request_.letters == [("ask", "ann")]
+    assert request_.letters == [("ask", "desk")]
     request_.after(SECOND)
     request_.after(REMIND_AFTER)
-    assert request_.letters == [("ask", "ann"), ("remind", "ann")]
-    request_.actor.resolve(request_.tokens["ann"], YES)
-    assert request_.decision == Decision("approved", "ann")
+    assert request_.letters == [("ask", "desk"), ("remind", "desk")]
+    request_.actor.resolve(request_.tokens["desk"], YES)
+    assert request_.decision == Decision("approved", "desk")
 
 
-@pytest.mark.parametrize("who", ["ann", "bob"])
+@pytest.mark.parametrize("who", ["desk", "office"])
 def test_then_the_second_is_asked(request_: Request, who: str) -> None:
     """After three days another one is asked, and whoever of the two answers first decides."""
     request_.after(REMIND_AFTER).after(ESCALATE_AFTER - REMIND_AFTER)
-    assert request_.letters == [("ask", "ann"), ("remind", "ann"), ("ask", "bob")]
+    assert request_.letters == [("ask", "desk"), ("remind", "desk"), ("ask", "office")]
     request_.actor.resolve(request_.tokens[who], YES)
     assert request_.decision == Decision("approved", who)
 
@@ -132,8 +132,8 @@ def test_then_the_second_is_asked(request_: Request, who: str) -> None:
 def test_one_no_is_enough_and_the_other_token_is_spent(request_: Request) -> None:
     """What the second says after the first has decided changes nothing."""
     request_.after(REMIND_AFTER).after(ESCALATE_AFTER - REMIND_AFTER)
-    request_.actor.resolve(request_.tokens["ann"], NO)
-    request_.actor.resolve(request_.tokens["bob"], YES)
+    request_.actor.resolve(request_.tokens["desk"], NO)
+    request_.actor.resolve(request_.tokens["office"], YES)
     assert request_.decision.how == "declined"
 
 
@@ -145,7 +145,7 @@ def test_a_deadline_ends_it(request_: Request) -> None:
     assert request_.actor.status == "running"
     request_.after(SECOND)
     assert request_.decision == Decision("expired", why="nobody has decided")
-    assert request_.letters[-3:] == [("tell", "rik"), ("tell", "ann"), ("tell", "bob")]
+    assert request_.letters[-3:] == [("tell", "lab"), ("tell", "desk"), ("tell", "office")]
 
 
 def test_a_process_that_was_away_catches_up() -> None:
@@ -160,11 +160,11 @@ def test_a_process_that_was_away_catches_up() -> None:
 
 def test_who_cannot_answer_is_passed_over(request_: Request) -> None:
     """A failure from outside, as when a mail bounces, asks the second at once and reminds nobody."""
-    request_.actor.resolve_with_error(request_.tokens["ann"], RuntimeError("no such mailbox"))
+    request_.actor.resolve_with_error(request_.tokens["desk"], RuntimeError("no such mailbox"))
     request_.post()
-    assert request_.letters == [("ask", "ann"), ("ask", "bob")]
-    request_.actor.resolve(request_.tokens["bob"], YES)
-    assert request_.decision == Decision("approved", "bob")
+    assert request_.letters == [("ask", "desk"), ("ask", "office")]
+    request_.actor.resolve(request_.tokens["office"], YES)
+    assert request_.decision == Decision("approved", "office")
 
 
 def test_who_cannot_be_asked_is_passed_over() -> None:
@@ -173,17 +173,17 @@ def test_who_cannot_be_asked_is_passed_over() -> None:
     token = request.actor.waiting[1].arguments[2]
     request.actor.fail(ask, ConnectionError("no mail today"))
     request.post()
-    assert request.letters == [("ask", "bob")]
+    assert request.letters == [("ask", "office")]
     request.actor.resolve(token, YES)
-    assert request.decision == Decision("approved", "ann")
+    assert request.decision == Decision("approved", "desk")
 
 
 def test_the_first_still_counts_where_the_second_cannot_answer(request_: Request) -> None:
     """As long as one is left who could decide, it is waited for; where none is left, nobody waits."""
     request_.after(REMIND_AFTER).after(ESCALATE_AFTER - REMIND_AFTER)
-    request_.actor.resolve_with_error(request_.tokens["bob"], RuntimeError("on leave"))
+    request_.actor.resolve_with_error(request_.tokens["office"], RuntimeError("on leave"))
     assert request_.actor.status == "running"
-    request_.actor.resolve_with_error(request_.tokens["ann"], RuntimeError("on leave"))
+    request_.actor.resolve_with_error(request_.tokens["desk"], RuntimeError("on leave"))
     assert request_.decision == Decision("expired", why="nobody has decided")
 
 
@@ -192,9 +192,9 @@ def test_a_letter_that_is_not_sent_changes_no_decision(request_: Request) -> Non
     request_.after(timedelta(0))
     request_.actor.advance(REMIND_AFTER)
     request_.actor.fail(remind, ConnectionError("no mail today"))
-    request_.actor.resolve(request_.tokens["ann"], YES)
+    request_.actor.resolve(request_.tokens["desk"], YES)
     request_.actor.fail(tell, ConnectionError("no mail today"))
-    assert request_.decision == Decision("approved", "ann")
+    assert request_.decision == Decision("approved", "desk")
 
 
 # ---- not wanted any more -----------------------------------------------------------------------------
@@ -204,13 +204,13 @@ def test_a_request_can_be_withdrawn(request_: Request) -> None:
     """Who has asked may take it back at any time, and an answer that comes then changes nothing."""
     request_.after(REMIND_AFTER)
     assert request_.actor.update(Approval.withdraw, "found one").value is None
-    request_.actor.resolve(request_.tokens["ann"], YES)
-    assert request_.decision == Decision("withdrawn", "rik", "found one")
+    request_.actor.resolve(request_.tokens["desk"], YES)
+    assert request_.decision == Decision("withdrawn", "lab", "found one")
 
 
 def test_what_is_decided_cannot_be_withdrawn(request_: Request) -> None:
     """While the others are being told it is refused, and once that is done there is nobody to ask."""
-    request_.actor.resolve(request_.tokens["ann"], YES)
+    request_.actor.resolve(request_.tokens["desk"], YES)
     with pytest.raises(Refused, match="approved already"):
         _ = request_.actor.update(Approval.withdraw, "found one").value
     request_.post()
@@ -259,15 +259,15 @@ async def test_a_week_with_restarts(post: Post) -> None:
     post.asked = trio.Event()
     async with Runtime(journal, entities=[Approval], strict=True, clock=clock) as runtime:
         await post.asked.wait()
-    assert list(post.tokens) == ["ann", "bob"]
+    assert list(post.tokens) == ["desk", "office"]
     async with Runtime(journal, entities=[Approval], strict=True, clock=clock) as runtime:
         for _ in range(2):  # the same answer again is the same answer
-            await runtime.resolve(post.tokens["bob"], NO)
+            await runtime.resolve(post.tokens["office"], NO)
         decision = await runtime.actor(Approval, "request-1").result(Decision)
     async with Runtime(journal, entities=[Approval], strict=True, clock=clock) as runtime:
         assert await runtime.actor(Approval, "request-1").result(Decision) == decision
-    assert decision == Decision("declined", "bob", "we have one")
-    assert post.told == dict.fromkeys(("rik", "ann", "bob"), decision)
+    assert decision == Decision("declined", "office", "we have one")
+    assert post.told == dict.fromkeys(("lab", "desk", "office"), decision)
 
 
 async def test_nobody_answers_by_a_token_that_is_not_theirs(post: Post) -> None:
@@ -281,7 +281,7 @@ async def test_nobody_answers_by_a_token_that_is_not_theirs(post: Post) -> None:
         await request.update(Approval.withdraw, "found one")
         assert (await request.result(Decision)).how == "withdrawn"
         post.asked = trio.Event()
-        earlier = post.tokens["ann"]
+        earlier = post.tokens["desk"]
         await runtime.start(REQUEST, "request-1", if_completed="new")
         await post.asked.wait()
         with pytest.raises(UsageError, match="not handed out by this life"):
@@ -296,7 +296,7 @@ async def test_an_operator_sees_whom_it_waits_for(post: Post) -> None:
         await post.asked.wait()
         told = await request.describe()
         assert [one.name for one in told.open] == ["course"]
-        assert await request.query(Approval.approvers) == ["ann"]
+        assert await request.query(Approval.approvers) == ["desk"]
         (awaited,) = [one for one in told.waiting if one.kind == "callback"]
         assert awaited.due is not None
         assert awaited.due - told.born == DEADLINE

@@ -36,7 +36,7 @@ assert_type(cart.update(Cart.checkout, "card"), Reply[str])
 assert_type(cart.update(Cart.checkout, "card").value, str)
 assert_type(cart.update(Cart.checkout, card="card").done, bool)
 assert_type(cart.update(Cart.discount, 10).value, int)
-assert_type(cart.update(Cart.gift, "Ann").value, bool)
+assert_type(cart.update(Cart.gift, "a friend").value, bool)
 assert_type(cart.update(Cart.clear), Reply[None])
 
 cart.update(Cart.checkout)  # E: mypy[call-arg] pyright[reportCallIssue]

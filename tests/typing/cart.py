@@ -71,7 +71,7 @@ class Cart:
         assert_type(await self.remark("again", loud=loud), None)
         assert_type(await self.checkout("card"), str)
         assert_type(self.discount(10), int)
-        assert_type(await self.gift("Ann"), bool)
+        assert_type(await self.gift("a friend"), bool)
         assert_type(self.count("apple"), int | None)
 
     @update

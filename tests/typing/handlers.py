@@ -126,7 +126,7 @@ async def undoing(cart: Cart) -> None:
     async with saga() as undo:
         undo(release, "reservation")
         undo(refund, payment="p")
-        undo(cart.gift, "Ann")
+        undo(cart.gift, "a friend")
         undo(release)  # E: mypy[call-arg] pyright[reportCallIssue]
         undo(release, 1)  # E: mypy[arg-type] pyright[reportArgumentType]
         undo(refund, pay="p")  # E: mypy[call-arg] pyright[reportCallIssue]
