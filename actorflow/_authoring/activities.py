@@ -72,6 +72,12 @@ class Activity(Generic[P, R_co]):
     def __repr__(self) -> str:
         return f"<activity {self.name}>"
 
+    @property
+    def __recorded__(self) -> tuple[Any, ...]:
+        """What decides how a call is recorded, for the fingerprint of who calls it; not what it does."""
+        defaults = self.function.__defaults__, self.function.__kwdefaults__
+        return self.name, self.arguments.name, plain_options(self.overrides), defaults
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R_co]:
         if ambient.actor is None and not ambient.dying:
             return _just_run(self, args, kwargs)

@@ -105,6 +105,11 @@ class Message:
         """For ``inspect`` and documentation tools."""
         return self.function
 
+    @property
+    def __recorded__(self) -> tuple[Any, ...]:
+        """What decides how it is recorded that it is sent, for the fingerprint of who sends it."""
+        return self.name, self.function
+
     def __repr__(self) -> str:
         return f"<{self.word} {self.where}>"
 

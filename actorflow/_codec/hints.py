@@ -288,9 +288,12 @@ def _refusal(hint: Any, where: str) -> DefinitionError:
     what = f"{shown} cannot be stored"
     if isinstance(hint, (str, typing.ForwardRef)):
         return DefinitionError(where, f"{hint!r} is the name of a type, not a type", _WRITE_OUT)
+    parameters = [
+        getattr(each, name, ()) for each in (hint, origin) for name in ("__parameters__", "__type_params__")
+    ]
+    # What is no tuple is the descriptor of ``type`` itself.
     if isinstance(hint, (typing.TypeVar, typing.ParamSpec)) or any(
-        getattr(each, "__parameters__", None) or getattr(each, "__type_params__", None)
-        for each in (hint, origin)
+        isinstance(found, tuple) and found for found in parameters
     ):
         return DefinitionError(where, what, f"it is generic: {_WRITE_OUT}")
     if isinstance(hint, type) and issubclass(hint, Enum):

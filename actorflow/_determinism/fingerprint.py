@@ -2,7 +2,8 @@
 
 Equal bytes mean that a difference in state is a fault; different bytes only mean that nobody can tell.  So in
 doubt two things count as different.  What counts: instructions with their constants, defaults, closures, and
-through the names they use the functions, classes and constants of the author's project.  What does not:
+through the names they use the functions, classes and constants of the author's project; of an activity and of
+another's handler how a call is recorded (``__recorded__``), for replay compares that.  What does not:
 lines, docstrings, comments, paths, module names, the order of definitions, the hash seed.  Of other packages
 the version must do.
 
@@ -25,7 +26,7 @@ from functools import cached_property, partial
 from hashlib import blake2b
 from itertools import chain, pairwise
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, GenericAlias, MethodType, ModuleType
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import attrs
@@ -126,7 +127,7 @@ class _Survey:
             return ("deep", kind.__qualname__)
         parts = list(self._parts(value))
         if not parts and not isinstance(value, _HOLDERS):
-            # An unknown object: the name it goes by, as activities do, and what it is.
+            # An unknown object: the name it goes by, and what it is.
             name = getattr(value, "__name__", "")
             return ("object", name if isinstance(name, str) else "", self._reference(kind))
         inner = [self.value(part, depth + 1) for part in parts]
@@ -135,6 +136,9 @@ class _Survey:
         return (kind.__qualname__, *inner)
 
     def _parts(self, value: Any) -> Iterable[Any]:
+        recorded = getattr(value, "__recorded__", None)
+        if isinstance(recorded, tuple):
+            return cast("tuple[Any, ...]", recorded)
         for kinds, parts in _PARTS:
             if isinstance(value, kinds):
                 return parts(value)
