@@ -22,7 +22,7 @@ from attrs import define, field
 from actorflow._codec.choices import Choice, Flags, Member, Optional, Union
 from actorflow._codec.classes import ClassShape, Default
 from actorflow._codec.containers import Heap, PairDict, Series, TextDict, Tuple
-from actorflow._codec.extensions import EXTENSION_TYPES, Plain, pack
+from actorflow._codec.extensions import EXTENSION_TYPES, Plain, is_tuple, pack
 from actorflow._codec.shapes import Exact, Float, Shape
 from actorflow.errors import DefinitionError, WrongArgument
 
@@ -293,7 +293,7 @@ def _refusal(hint: Any, where: str) -> DefinitionError:
     ]
     # What is no tuple is the descriptor of ``type`` itself.
     if isinstance(hint, (typing.TypeVar, typing.ParamSpec)) or any(
-        isinstance(found, tuple) and found for found in parameters
+        is_tuple(found) and found for found in parameters
     ):
         return DefinitionError(where, what, f"it is generic: {_WRITE_OUT}")
     if isinstance(hint, type) and issubclass(hint, Enum):
