@@ -76,7 +76,8 @@ class Activity(Generic[P, R_co]):
     def __recorded__(self) -> tuple[Any, ...]:
         """What decides how a call is recorded, for the fingerprint of who calls it; not what it does."""
         defaults = self.function.__defaults__, self.function.__kwdefaults__
-        return self.name, self.arguments.name, plain_options(self.overrides), defaults
+        overrides = plain_options(self.overrides)
+        return self.name, self.arguments.name, defaults, overrides, self.effective.on_cancel
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R_co]:
         if ambient.actor is None and not ambient.dying:

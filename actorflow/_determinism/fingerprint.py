@@ -26,7 +26,7 @@ from functools import cached_property, partial
 from hashlib import blake2b
 from itertools import chain, pairwise
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, GenericAlias, MethodType, ModuleType
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -136,9 +136,9 @@ class _Survey:
         return (kind.__qualname__, *inner)
 
     def _parts(self, value: Any) -> Iterable[Any]:
-        recorded = getattr(value, "__recorded__", None)
-        if isinstance(recorded, tuple):
-            return cast("tuple[Any, ...]", recorded)
+        recorded: tuple[Any, ...] | None = getattr(value, "__recorded__", None)
+        if type(recorded) is tuple:
+            return recorded
         for kinds, parts in _PARTS:
             if isinstance(value, kinds):
                 return parts(value)
