@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from actorflow._authoring.callbacks import key_of, token_of
 from actorflow._authoring.identity import MICROSECOND
 from actorflow._authoring.waiting import LONGEST
+from actorflow._codec import unpack
 from actorflow._codec.failures import pack_failure
-from actorflow._core.facts import FAILED, Address, Instant, Ref, Schedule
+from actorflow._core.facts import FAILED, TIMED_OUT, Address, Instant, Ref, Schedule
 from actorflow._core.pending import Pending
 from actorflow.errors import Refused, TryLater, Unavailable
 
@@ -21,7 +22,19 @@ if TYPE_CHECKING:
 
     from .resident import Resident
 
-__all__ = ["DONE", "OUTSIDE", "PAUSES", "RUNS", "WAITS", "Ending", "Errand", "Line", "alone", "ending_of"]
+__all__ = [
+    "DONE",
+    "OUTSIDE",
+    "PAUSES",
+    "RUNS",
+    "WAITS",
+    "Ending",
+    "Errand",
+    "Line",
+    "alone",
+    "ending_of",
+    "how_of",
+]
 
 WAITS: Final = "waits"
 """For a place among those that run."""
@@ -58,6 +71,11 @@ def ending_of(error: BaseException) -> Ending:
     return Ending(
         FAILED, pack_failure(error), types, isinstance(error, Refused), after, isinstance(error, Unavailable)
     )
+
+
+def how_of(failure: bytes) -> str:
+    """How an attempt ended of which this is kept: of an error its parts, of a time-out the text alone."""
+    return TIMED_OUT if isinstance(unpack(failure), str) else FAILED
 
 
 def alone(error: BaseException) -> BaseException:

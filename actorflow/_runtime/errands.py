@@ -23,7 +23,7 @@ from actorflow._core.facts import CANCELLED, OK, TIMED_OUT, Address, Input, Inst
 from actorflow._core.pending import Pending
 from actorflow.errors import DecodeError, Interrupted
 
-from .errand import DONE, OUTSIDE, PAUSES, RUNS, WAITS, Ending, Errand, Line, ending_of
+from .errand import DONE, OUTSIDE, PAUSES, RUNS, WAITS, Ending, Errand, Line, ending_of, how_of
 from .frame import Row
 from .rows import Trace, pack_trace, unpack_trace
 from .tables import ERRANDS, NUMBER_BYTES, behind, name_of
@@ -69,18 +69,17 @@ class Errands:
 
     def recover(self, resident: Resident, now: Instant) -> None:
         """Take up what an actor had asked for when the journal was left."""
-        address = resident.address
+        address, has_answer = resident.address, self._population.post.has_answer
         lost = [
             (ref, pending)
             for ref, pending in resident.actor.pending.items()
             if isinstance(pending.effect, Schedule) and (address, ref) not in self.under_way
+            if not has_answer(resident.path, ref)
         ]
         if not lost:
             return
         traces = self._traces(resident.path)
         for ref, pending in lost:
-            if self._population.post.has_answer(resident.path, ref):
-                continue
             errand = self._new(resident, ref, pending)
             trace = traces.get(ref)
             if trace is None:
@@ -92,6 +91,8 @@ class Errands:
                 self._finish(errand, CANCELLED)
             elif errand.phase == RUNS:
                 self._failed(errand, ending_of(Interrupted(str(errand)))._replace(after=0), now)
+            elif errand.phase != OUTSIDE and errand.attempt >= errand.options.retry.maximum_attempts:
+                self._finish(errand, how_of(errand.failure), errand.failure)  # the code allows fewer by now
             elif errand.phase == WAITS:
                 self._join(errand, now, since=errand.due)
             else:

@@ -13,11 +13,11 @@ from actorflow._codec import unpack
 from actorflow._codec.failures import failure
 from actorflow._core import facts
 from actorflow._core.actor import Actor
-from actorflow._core.facts import Ask, Await, Effect, Record, Ref, Schedule, Sleep, StartChild
+from actorflow._core.facts import TIMED_OUT, Ask, Await, Effect, Record, Ref, Schedule, Sleep, StartChild
 from actorflow._core.outstanding import Armed, Waking, outstanding, stuck
 from actorflow._core.replay import show
 
-from .errand import OUTSIDE, PAUSES, Errand
+from .errand import OUTSIDE, PAUSES, Errand, how_of
 from .resident import Resident
 from .rows import Head
 from .shelf import status_of
@@ -295,8 +295,12 @@ def _with_errand(view: Waiting, errand: Errand | None) -> Waiting:
         attempt=errand.attempt,
         phase=errand.phase,
         due=moment(errand.due) if errand.phase in (PAUSES, OUTSIDE) else None,
-        failure=error_text(errand.failure) if errand.failure else "",
+        failure=_last_failure(errand.failure) if errand.failure else "",
     )
+
+
+def _last_failure(body: bytes) -> str:
+    return f"TimeoutError: {unpack(body)}" if how_of(body) == TIMED_OUT else error_text(body)
 
 
 def sent(effects: list[Effect]) -> list[Sent]:
