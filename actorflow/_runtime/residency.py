@@ -12,10 +12,10 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from actorflow._core.facts import Address, Instant
+from actorflow._core.facts import Address, Instant, Schedule
 from actorflow._core.outstanding import due_next
 from actorflow._core.quiet import quiet, silence
-from actorflow.errors import DecodeError, FaultError, Suspect, UsageError
+from actorflow.errors import ActorflowError, DecodeError, FaultError, Suspect, UnknownEntity, UsageError
 
 from .frame import Frame, Row
 from .resident import VACANT_HEAD, Resident
@@ -23,6 +23,8 @@ from .rows import Head
 from .tables import SUSPECTS, address_of, name_of, path_of
 
 if TYPE_CHECKING:
+    from actorflow._core.actor import Actor
+
     from .population import Population
 
 __all__ = ["Residency", "wants_snapshot"]
@@ -98,6 +100,11 @@ class Residency:
             resident = population.shelf.activate(
                 address, head, population.checkpoint.tails.get(path), DURABLE
             )
+            _see_arguments(resident.actor)
+        except UnknownEntity as error:
+            if head is not VACANT_HEAD or path in population.checkpoint.tails:
+                self._report(path, error)  # it waits until somebody registers its entity
+            raise
         except UsageError:
             raise
         except FaultError as error:
@@ -113,10 +120,13 @@ class Residency:
 
     def set_aside(self, path: bytes, error: FaultError) -> FaultError:
         """Let an actor rest that cannot be brought into memory, until somebody readmits it."""
+        self._report(path, error)
+        return error
+
+    def _report(self, path: bytes, error: FaultError | UnknownEntity) -> None:
         with suppress(ValueError):  # where the path is damaged itself, nobody can ask for it
             self.broken[address_of(path)] = error
         _log.error("%s is set aside: %s", name_of(path), error)
-        return error
 
     @contextmanager
     def watched(self, path: bytes) -> Generator[None]:
@@ -208,6 +218,19 @@ class Residency:
             self._population.checkpoint.let_leave(resident.path)
             return False
         return True
+
+
+def _see_arguments(actor: Actor) -> None:
+    """See that the functions can take what other code has asked of them: else every attempt would fail."""
+    if actor.code == actor.spec.fingerprint:
+        return
+    for pending in actor.pending.values():
+        if isinstance(pending.effect, Schedule):
+            try:
+                pending.asked.arguments.decode(pending.effect.body)
+            except ActorflowError as error:
+                where = f"what {actor} has asked of {pending.effect.name}"
+                raise DecodeError(where, str(error)) from error
 
 
 def wants_snapshot(resident: Resident) -> bool:
