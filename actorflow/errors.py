@@ -11,6 +11,7 @@ after ``hint:`` what to do.  Knows nothing of the rest of actorflow, so everythi
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import ClassVar
 
@@ -491,6 +492,9 @@ class Cancelled(BaseException):
     """
 
 
+_NAMED = re.compile(r"(\w+)\(name='([^']*)'")
+"""How the report of an effect begins, where that has a name."""
+
 # ---- faults ------------------------------------------------------------------------------------------
 
 
@@ -515,9 +519,13 @@ class Divergence(FaultError):
     def remedy(self) -> str:
         if self.what == "the handler":
             return f"a renamed handler has aliases=[{self.recorded!r}]; one that is gone has to come back"
+        was, does = _NAMED.match(str(self.recorded)), _NAMED.match(str(self.produced))
+        renamed = ""
+        if was and does and was[1] == does[1] and was[2] != does[2]:
+            renamed = f"if it was renamed, declare it with aliases=[{was[2]!r}]; "
         return (
-            "code that changes what a handler asks for goes behind patched('id'); code that reads a clock, "
-            "chance or the outside belongs in an activity"
+            f"{renamed}code that changes what a handler asks for goes behind patched('id'); "
+            "code that reads a clock, chance or the outside belongs in an activity"
         )
 
 

@@ -303,7 +303,8 @@ def test_trace_13_a_changed_effect_diverges_and_says_where() -> None:
         "Scale 'scenario', message 1, handler run: effect 0 differs from the record\n"
         "  recorded: Schedule(name='weigh', body=('first',), options=None)\n"
         "  produced: Schedule(name='label', body=('first',), options=None)\n"
-        "  hint: code that changes what a handler asks for goes behind patched('id'); "
+        "  hint: if it was renamed, declare it with aliases=['weigh']; "
+        "code that changes what a handler asks for goes behind patched('id'); "
         "code that reads a clock, "
         "chance or the outside belongs in an activity"
     )

@@ -204,6 +204,7 @@ def test_a_name_that_nobody_knows_waits_until_it_is_back(state: str, *, closed: 
         assert isinstance(report, Divergence)
         assert "name='job'" in str(report.recorded)
         assert "name='labour'" in str(report.produced)
+        assert "aliases=['job']" in str(report)
         assert after.told("quiet") == ["here"]
     after = with_code(after, *original, closed=closed)
     assert after.population.residency.broken == {}
