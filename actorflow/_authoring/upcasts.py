@@ -58,7 +58,11 @@ def lifted(stored: Any, version: Any, current: int, upcasts: Mapping[int, Upcast
         hint = "run the code that stored it, or a later one"
         raise DecodeError(where, f"it was stored by version {version}; this code is version {current}", hint)
     for step in range(version, current):
-        stored = upcasts[step].function(stored)
+        try:
+            stored = upcasts[step].function(stored)
+        except Exception as error:
+            what = f"{upcasts[step].where} raised {type(error).__name__}: {error}"
+            raise DecodeError(where, what, "mend it and open the journal again") from error
         if not _is_stored(stored):
             raise DecodeError(where, f"{upcasts[step].where} gave {type(stored).__name__}, not dict")
     return stored
