@@ -23,6 +23,7 @@ from actorflow._authoring.entity import spec_of
 from actorflow._runtime.errand import OUTSIDE, PAUSES, RUNS, WAITS
 from actorflow._runtime.views import describe
 from actorflow.errors import DecodeError, UnknownEntity
+from actorflow.testing import Scenario
 
 from .works import HUNG, SECOND, Yard, leave, outcomes, phase, policy, see_counted, see_rest, traces
 
@@ -305,6 +306,35 @@ def test_whoever_asks_is_other_code_where_a_call_is_recorded_otherwise(other: di
     assert asking() == asking()
     assert asking() != asking(**other)
     assert asking() == asking(does=1), "what an activity does is not replayed"
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_an_answer_that_cannot_be_read_any_more_sets_its_actor_aside(*, over: bool) -> None:
+    """Whether the handler that was given it is over or not: to run it again would come to something else."""
+
+    def scales(answer: type[Any]) -> type[Any]:
+        async def weigh() -> Any: ...
+
+        weigh.__annotations__["return"] = answer
+        weighing: Any = activity(name="weigh")(weigh)
+
+        @entity(name="Scales")
+        class Scales:
+            told: list[str] = field(factory=list[str])
+
+            @update
+            async def ask(self) -> None:
+                for _ in range(2):
+                    self.told.append(await _outcome(weighing))
+
+        return Scales
+
+    scenario: Scenario[Any] = Scenario(scales(int))
+    scenario.update(scenario.entity.ask)
+    for one in range(1 + over):
+        scenario.answer("weigh", one)
+    with pytest.raises(Divergence, match=r"WrongAnswer|failed"):
+        scenario.restart(scales(str))
 
 
 # ---- other options -----------------------------------------------------------------------------------
