@@ -118,10 +118,14 @@ class Process:
 class Site:
     """A journal, the log of what was said about it, and the processes that work on it one after the other."""
 
-    def __init__(self, folder: Path, seed: int, limits: str = "small") -> None:
+    def __init__(
+        self, folder: Path, seed: int, limits: str = "small", module: str = "tests.crash.workload"
+    ) -> None:
         self.folder = folder
         self.seed = seed
         self.limits = limits
+        self.module = module
+        """The program that the processes run."""
         self.journal = folder / "village.journal"
         self.log = folder / "said"
 
@@ -133,7 +137,7 @@ class Site:
         self, *options: str, before: Sequence[str] = (), preexec: Callable[[], None] | None = None
     ) -> Iterator[Process]:
         """A process that works on it; at the end of the block there is none."""
-        line = [*before, sys.executable, "-m", "tests.crash.workload", "--pulse", "--limits", self.limits]
+        line = [*before, sys.executable, "-m", self.module, "--pulse", "--limits", self.limits]
         line += [*options, str(self.journal), str(self.log), str(self.seed)]
         errors = self.folder / "errors"
         with errors.open("wb") as file:
