@@ -32,7 +32,7 @@ from actorflow._core.image import differences, image
 from actorflow._core.once import Ids
 from actorflow._core.outstanding import due_next, stuck
 from actorflow._core.pending import Pending, Promise
-from actorflow._core.quiet import quiet
+from actorflow._core.quiet import quiet, silence
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
 from actorflow._determinism import guard
@@ -371,6 +371,7 @@ class Scenario(Generic[E]):
             restore(fresh, snapshot_)
             self._give_ids(fresh)
         replay(fresh, self._records[count:])
+        silence(self._actor)
         self._actor = fresh
         self._advance()
 
@@ -438,6 +439,7 @@ class Scenario(Generic[E]):
         if differing:
             what = f"the actor after {how}"
             raise Divergence(str(self._actor), self._actor.seq, "-", what, *differing[0].split(" and ", 1))
+        silence(other)  # or the collector complains of works that its handlers have not begun
 
 
 class Once(Generic[E]):

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -936,3 +938,37 @@ def test_a_state_that_cannot_be_stored_is_found() -> None:
     assert run(loose, sent(Shapes.unstorable))[0].outcome == facts.DONE
     run(loose, Input(facts.TERMINATE))
     assert loose.status == "terminated"
+
+
+LEFT_BEHIND = """
+import gc
+from actorflow import activity, entity, gather, main
+from actorflow.testing import Scenario
+
+@activity
+async def act(n: int) -> None: ...
+
+@entity
+class Many:
+    @main
+    async def course(self) -> None:
+        await gather(*(self.one(i) for i in range(40)), at_most=2)
+
+    async def one(self, i: int) -> None:
+        await act(i)
+
+many = Scenario(Many, "x")
+many.start(Many())
+for _ in range(5):
+    many.answer(act)
+del many
+gc.collect()
+"""
+
+
+def test_a_scenario_leaves_no_work_to_the_collector() -> None:
+    """Replicas that it compares with are let go of in order; which goes first otherwise is chance."""
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", LEFT_BEHIND], capture_output=True, text=True, check=True
+    )
+    assert "never awaited" not in done.stderr
