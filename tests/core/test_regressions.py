@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -966,9 +967,11 @@ gc.collect()
 """
 
 
-def test_a_scenario_leaves_no_work_to_the_collector() -> None:
+def test_a_scenario_leaves_no_work_to_the_collector(tmp_path: Path) -> None:
     """Replicas that it compares with are let go of in order; which goes first otherwise is chance."""
+    program = tmp_path / "program.py"
+    program.write_text(LEFT_BEHIND, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "always", "-c", LEFT_BEHIND], capture_output=True, text=True, check=True
+        [sys.executable, "-W", "always", str(program)], capture_output=True, text=True, check=True
     )
     assert "never awaited" not in done.stderr
