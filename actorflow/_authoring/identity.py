@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from attrs import frozen
 
 from actorflow._core.ambient import ambient, current, writing
 from actorflow._core.chance import Chance
+from actorflow._core.facts import EPOCH, MICROSECOND
 
 from .keys import check_name
 
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Info", "info", "instant", "logger", "moment", "now", "patched", "random", "uuid4"]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
 
 def moment(instant_: int) -> datetime:
     """An instant as authors see it."""
-    return EPOCH + timedelta(microseconds=instant_)
+    return EPOCH + instant_ * MICROSECOND
 
 
 def instant(moment_: datetime) -> int:

@@ -322,13 +322,10 @@ class Actor:
         """Ask the world for something; it happens once this turn's record is durable."""
         effects = self.effects
         if len(effects) >= self.spec.limits.turn_effects:
-            raise self._too_much()
+            allowed = self.spec.limits.turn_effects
+            raise LimitExceeded(str(self), "one turn asks for too much", "turn_effects", allowed)
         effects.append(effect)
         return self.turn, len(effects) - 1
-
-    def _too_much(self) -> LimitExceeded:
-        allowed = self.spec.limits.turn_effects
-        return LimitExceeded(str(self), "one turn asks for too much", "turn_effects", allowed)
 
     def expect(
         self, effect: Unresolved, read: Reading, *, patient: bool = False, asked: Any = None
@@ -419,15 +416,10 @@ class Actor:
 
     def arm(self, name: str, body: bytes, due: Instant) -> None:
         timers, limits, timer = self.timers, self.spec.limits, (name, body)
-        if len(body) > limits.payload_bytes:
-            self.fits(body, "the arguments of a timer")
+        self.fits(body, "the arguments of a timer")
         if len(timers) >= limits.timers and timer not in timers:
             raise LimitExceeded(str(self), "too many timers are armed", "timers", limits.timers)
-        effects = self.effects
-        if len(effects) >= limits.turn_effects:
-            raise self._too_much()
-        timers[timer] = Arming((self.turn, len(effects)), due)
-        effects.append(Arm(ARM, name, body, due))
+        timers[timer] = Arming(self.emit(Arm(ARM, name, body, due)), due)
 
     def disarm(self, name: str, body: bytes) -> None:
         if self.timers.pop((name, body), None) is not None:

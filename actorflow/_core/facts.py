@@ -7,10 +7,13 @@ says which it is, also in the journal, so the numbers below are for ever.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
 
 Instant: TypeAlias = int
 """Microseconds since 1970 in UTC."""
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
 Ref: TypeAlias = tuple[int, int]
 """An effect's identity: the seq of the turn that asked for it, and its position in that turn."""
 Address: TypeAlias = tuple[str, str]

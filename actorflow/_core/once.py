@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from attrs import define, field
 
-from .facts import Input, Instant
+from .facts import MICROSECOND, Input, Instant
 
 __all__ = ["Ids", "Known"]
 
@@ -45,7 +45,7 @@ class Ids:
 
     @classmethod
     def within(cls, window: timedelta, bytes_max: int) -> Ids:
-        return cls(window // timedelta(microseconds=1), bytes_max)
+        return cls(window // MICROSECOND, bytes_max)
 
     def __len__(self) -> int:
         return len(self._known)

@@ -7,8 +7,7 @@ the code that replays, so that mending a bug is not a divergence by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from actorflow.errors import DecodeError, Divergence, FaultError, UnknownHandler
 
@@ -27,9 +26,11 @@ from .facts import (
     EFFECTS,
     ENGINE,
     ENGINE_VERSION,
+    EPOCH,
     ERROR,
     FAILED,
     MARKS,
+    MICROSECOND,
     NONCE,
     OK,
     PARKED,
@@ -61,8 +62,6 @@ __all__ = ["rebuild", "replay"]
 
 HANDLED = frozenset({facts.SIGNAL, facts.UPDATE, facts.FIRE, facts.RETRY, facts.MAIN})
 NO_MARKS: frozenset[str] = frozenset()
-
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def replay(actor: Actor, records: Iterable[bytes]) -> None:
@@ -288,7 +287,7 @@ def _shown(actor: Actor, name: str, value: Any) -> str:
     if name == "body" and value:
         return repr(actor.spec.codec.unpack(value))
     if name == "due" and value:
-        return f"{EPOCH + timedelta(microseconds=value):%Y-%m-%d %H:%M:%S}"
+        return f"{EPOCH + value * MICROSECOND:%Y-%m-%d %H:%M:%S}"
     return repr(value)
 
 

@@ -76,7 +76,6 @@ __all__ = [
     "advance",
     "ask",
     "examine",
-    "restless",
     "step",
 ]
 
@@ -137,19 +136,6 @@ def step(actor: Actor, input_: Input, now: Instant) -> Turn:
     if kind in (RETRY, facts.DROP):
         return _parked(actor, input_, now)
     return _plain(actor, input_, now)
-
-
-def restless(actor: Actor) -> bool:
-    """Whether ``advance`` may find something; most actors have nothing to do of themselves."""
-    limits = actor.spec.limits
-    return bool(
-        actor.mailbox
-        or actor.run_records >= limits.continue_records
-        or actor.run_bytes >= limits.continue_bytes
-        or actor.continue_wanted
-        or actor.main_due
-        or actor.close_due
-    )
 
 
 def advance(actor: Actor, now: Instant) -> Turn | None:

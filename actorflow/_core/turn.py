@@ -73,10 +73,7 @@ def _enter(actor: Actor, work: Callable[[Actor, Input], int], input_: Input) -> 
 def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
     if actor.state is None:
         bear(actor, None, None)
-    try:
-        arguments = handler.decode(input_.body)
-    except DecodeError as error:
-        raise _no_call(error) from error
+    arguments = read_arguments(handler, input_.body)
     if handler.suspends:
         outcome = _open(actor, seq, input_, handler, arguments)
     else:
@@ -322,11 +319,7 @@ def read_arguments(handler: Handler, body: bytes) -> tuple[Any, ...]:
     try:
         return handler.decode(body)
     except DecodeError as error:
-        raise _no_call(error) from error
-
-
-def _no_call(error: DecodeError) -> WrongArgument:
-    return WrongArgument(error.where, error.what, error.hint)
+        raise WrongArgument(error.where, error.what, error.hint) from error
 
 
 def stable(actor: Actor, input_: Input) -> Input:

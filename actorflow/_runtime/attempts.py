@@ -95,10 +95,8 @@ class Attempts:
 
     def ended(self, run: Run, endings: Sequence[Ending]) -> None:
         """Have it written down how the attempts of a run have ended; nothing, if it was given up."""
-        if run not in self.running:
+        if not self._let_go(run):
             return
-        del self.running[run]
-        run.over.set()
         errands = self.host.population.errands
         for (errand, number), ending in zip(run.parts, endings, strict=True):
             errands.ended(errand, number, ending, self.host.clock())
@@ -106,14 +104,20 @@ class Attempts:
 
     def left_outside(self, run: Run, seconds: float) -> None:
         """Have it written down that the end of a run comes from outside, and how long it may take."""
-        if run not in self.running:
+        if not self._let_go(run):
             return
-        del self.running[run]
-        run.over.set()
         now = self.host.clock()
         for errand, number in run.parts:
             self.host.population.errands.left_outside(errand, number, now + round(seconds * 1e6), now)
         self.host.stir()
+
+    def _let_go(self, run: Run) -> bool:
+        """Have a run be over; says whether it was still there, and not given up."""
+        if run not in self.running:
+            return False
+        del self.running[run]
+        run.over.set()
+        return True
 
     def beaten(self, run: Run, details: bytes) -> None:
         """Have it written down that a run is alive, and how far it has come."""

@@ -7,11 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from actorflow._authoring.callbacks import key_of, token_of
-from actorflow._authoring.identity import MICROSECOND
 from actorflow._authoring.waiting import LONGEST
 from actorflow._codec import unpack
 from actorflow._codec.failures import pack_failure
-from actorflow._core.facts import FAILED, TIMED_OUT, Address, Instant, Ref, Schedule
+from actorflow._core.facts import FAILED, MICROSECOND, TIMED_OUT, Address, Instant, Ref, Schedule
 from actorflow._core.pending import Pending
 from actorflow.errors import Refused, TryLater, Unavailable
 

@@ -15,18 +15,17 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from actorflow._authoring.identity import MICROSECOND
 from actorflow._authoring.waiting import LONGEST
 from actorflow._codec import pack
 from actorflow._core import facts
 from actorflow._core.facts import CANCELLED, OK, TIMED_OUT, Address, Input, Instant, Ref, Schedule
-from actorflow._core.pending import Pending
 from actorflow.errors import DecodeError, Interrupted
 
 from .errand import DONE, OUTSIDE, PAUSES, RUNS, WAITS, Ending, Errand, Line, ending_of, how_of
 from .frame import Row
 from .rows import Trace, pack_trace, unpack_trace
 from .tables import ERRANDS, NUMBER_BYTES, behind, name_of
+from .wakes import FOR_EVER
 
 if TYPE_CHECKING:
     from .population import Population
@@ -65,7 +64,8 @@ class Errands:
         """Take an activity that a turn asks for."""
         pending = resident.actor.pending.get(ref)
         if pending is not None:  # or it was withdrawn in the same turn
-            self._join(self._new(resident, ref, pending), now)
+            errand = self.under_way[resident.address, ref] = Errand(resident, ref, pending)
+            self._join(errand, now)
 
     def recover(self, resident: Resident, now: Instant) -> None:
         """Take up what an actor had asked for when the journal was left."""
@@ -80,7 +80,7 @@ class Errands:
             return
         traces = self._traces(resident.path)
         for ref, pending in lost:
-            errand = self._new(resident, ref, pending)
+            errand = self.under_way[address, ref] = Errand(resident, ref, pending)
             trace = traces.get(ref)
             if trace is None:
                 errand.attempt, errand.phase = 1, RUNS
@@ -117,10 +117,6 @@ class Errands:
         found = ((ref, self.under_way.get((address, ref))) for ref in resident.actor.pending)
         return {ref: errand for ref, errand in found if errand is not None}
 
-    def _new(self, resident: Resident, ref: Ref, pending: Pending) -> Errand:
-        errand = self.under_way[resident.address, ref] = Errand(resident, ref, pending)
-        return errand
-
     # -- turns ---------------------------------------------------------------------------------------------
 
     def _line(self, errand: Errand) -> Line:
@@ -137,7 +133,7 @@ class Errands:
         errand.since = errand.due = now if since is None else since
         limit = errand.options.schedule_to_start
         if limit is not None:
-            errand.start_by = errand.since + limit // MICROSECOND
+            errand.start_by = errand.since + limit // facts.MICROSECOND
         if self._too_late(errand, now):
             return
         if not line.waiting and self._may_begin(line, errand, now):
@@ -231,7 +227,7 @@ class Errands:
         line.failures += 1
         breaker = errand.options.breaker
         if breaker is not None and (ending.down or line.failures >= breaker.failures):
-            line.trial_at = now + breaker.pause // MICROSECOND
+            line.trial_at = now + breaker.pause // facts.MICROSECOND
             if not line.broken:
                 line.broken = True
                 _log.warning("the circuit of activity %s is broken: its attempts wait", line.activity)
@@ -288,10 +284,10 @@ class Errands:
     def _pause(self, errand: Errand) -> Instant:
         """Longer after each attempt, never above its bound, never the same for many that failed together."""
         retry = errand.options.retry
-        longest = min(retry.maximum_interval / MICROSECOND, LONGEST) / 1.2
+        longest = min(retry.maximum_interval / facts.MICROSECOND, LONGEST) / 1.2
         exponent = min(errand.attempt - 1, 1_000)
         try:
-            pause = retry.initial_interval / MICROSECOND * retry.backoff_coefficient**exponent
+            pause = retry.initial_interval / facts.MICROSECOND * retry.backoff_coefficient**exponent
         except OverflowError:
             pause = longest
         return round(min(pause, longest) * (0.8 + 0.4 * self._chance()))
@@ -311,9 +307,9 @@ class Errands:
     # -- what happens of itself ----------------------------------------------------------------------------
 
     @property
-    def first(self) -> Instant | None:
+    def first(self) -> Instant:
         """When something is to be looked at next."""
-        return self._due[0][0] if self._due else None
+        return self._due[0][0] if self._due else FOR_EVER
 
     def wake(self, now: Instant, at_most: int) -> bool:
         """See to what is due; says whether that was all."""

@@ -13,12 +13,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 
 from actorflow._core import facts
 from actorflow._core import step as core
 from actorflow._core.facts import (
+    MICROSECOND,
     Address,
     Arm,
     Ask,
@@ -53,7 +53,7 @@ from .resident import Resident, Tail
 from .rows import unpack_frame
 from .shelf import Shelf
 from .tables import LETTERS, SUSPECTS, TABLES, WAKES, address_of
-from .wakes import FOR_EVER, Wakes
+from .wakes import Wakes
 
 if TYPE_CHECKING:
     from persistence import Journal
@@ -62,7 +62,6 @@ __all__ = ["Population"]
 
 _log = logging.getLogger("actorflow.runtime")
 
-MICROSECOND: Final = timedelta(microseconds=1)
 PAGE_ROWS: Final = 1_000
 ROOM_BYTES: Final = 1 << 20
 """Nearer to its quota, the journal takes nothing new."""
@@ -169,12 +168,10 @@ class Population:
 
     def give(self, resident: Resident, input_: Input, now: Instant) -> core.Turn:
         """Give an actor an input, and let it go on; what it sends others is not carried yet."""
-        actor = resident.actor
-        turn = core.step(actor, input_, now)
+        turn = core.step(resident.actor, input_, now)
         if turn.record is not None:
             self._stand(resident, turn, now)
-            if core.restless(actor) or resident.room:
-                self.go_on(resident, now)
+            self.go_on(resident, now)
         return turn
 
     def deliver_all(self, messages: Iterable[tuple[Resident, Input]], now: Instant) -> list[core.Turn]:
@@ -214,12 +211,12 @@ class Population:
 
     def next_due(self, now: Instant) -> Instant:
         """When ``wake`` should be called at the latest."""
-        return min(self.wakes.next(now), self.errands.first or FOR_EVER)
+        return min(self.wakes.next(now), self.errands.first)
 
     @property
     def first_due(self) -> Instant:
         """The same, as far as it is known in memory."""
-        return min(self.wakes.first or FOR_EVER, self.errands.first or FOR_EVER)
+        return min(self.wakes.first, self.errands.first)
 
     def wake(self, now: Instant, at_most: int) -> bool:
         """Let fire what is due, at most so many times; says whether that was all."""

@@ -44,8 +44,6 @@ class Residency:
         self.residents: OrderedDict[Address, Resident] = OrderedDict()
         self.broken: dict[Address, BaseException] = {}
         """Actors that could not be activated, and why."""
-        self.held: dict[Address, int] = {}
-        """Actors that may not leave memory, and for how many reasons."""
         self._suspects: dict[bytes, int] = {}
         self._noted = b""
         """Who is being activated."""
@@ -211,7 +209,7 @@ class Residency:
         if resident.used:
             resident.used = False
             return False
-        if resident.address in self.held or resident.room or not resident.frame.done:
+        if resident.room or not resident.frame.done:
             return False
         if resident.tail is not None or wants_snapshot(resident):
             # Into the tables first; once that is durable the hand comes by again.

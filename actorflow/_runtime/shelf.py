@@ -6,13 +6,12 @@ Reads the journal and writes nothing: rows are handed back, to travel with a fra
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from actorflow._codec.records import unseal
 from actorflow._core import phases
 from actorflow._core.actor import Actor
-from actorflow._core.facts import Address, Ask, Instant, Schedule
+from actorflow._core.facts import MICROSECOND, Address, Ask, Instant, Schedule
 from actorflow._core.once import Ids, Known
 from actorflow._core.outstanding import due_next
 from actorflow._core.quiet import quiet
@@ -59,7 +58,6 @@ PAGE_ROWS: Final = 1_000
 SNAPSHOT_BYTES_MIN: Final = 4_096
 """However small a state is, so many bytes of records are replayed rather than another snapshot written."""
 NONCE_BYTES: Final = 16
-MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def status_of(actor: Actor) -> str:

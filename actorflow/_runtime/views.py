@@ -145,17 +145,9 @@ class Summary:
 
 
 @frozen
-class Description:
+class Description(Summary):
     """All that an operator may want to know of an actor."""
 
-    entity: str
-    key: str
-    status: str
-    life: int
-    run: int
-    seq: int
-    born: datetime
-    updated: datetime
     mailbox: tuple[str, ...]
     """The handlers of the messages that are admitted and wait."""
     open: tuple[OpenHandler, ...]
@@ -204,13 +196,7 @@ def describe(resident: Resident, errands: Mapping[Ref, Errand]) -> Description:
     records = [] if tail is None else tail.records
     kept = resident.head.snapshots
     return Description(
-        *actor.address,
-        status_of(actor),
-        actor.life,
-        actor.run,
-        actor.seq,
-        moment(actor.born),
-        moment(actor.now),
+        *_outline(actor),
         tuple(input_.name or facts.KINDS[input_.kind] for _, input_ in actor.mailbox),
         tuple(
             OpenHandler(one.seq, one.handler.name, moment(one.since), one is actor.holder)
@@ -230,8 +216,12 @@ def describe(resident: Resident, errands: Mapping[Ref, Errand]) -> Description:
 
 def summary_of(resident: Resident) -> Summary:
     """A line of a list, of an actor in memory."""
-    actor = resident.actor
-    return Summary(
+    return Summary(*_outline(resident.actor))
+
+
+def _outline(actor: Actor) -> tuple[str, str, str, int, int, int, datetime, datetime]:
+    """What a list and a description say alike."""
+    return (
         *actor.address,
         status_of(actor),
         actor.life,

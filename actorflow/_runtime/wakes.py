@@ -46,14 +46,14 @@ class Wakes:
         return True
 
     @property
-    def first(self) -> Instant | None:
+    def first(self) -> Instant:
         """The earliest that is known in memory."""
-        return self._heap[0][0] if self._heap else None
+        return self._heap[0][0] if self._heap else FOR_EVER
 
     def next(self, now: Instant) -> Instant:
         """When to look next."""
         self._read(now)
-        return min(self._heap[0][0] if self._heap else self._known_to, self._known_to)
+        return min(self.first, self._known_to)
 
     def take(self, now: Instant) -> bytes | None:
         """Somebody to look at now."""
