@@ -56,7 +56,7 @@ class Checkpoint:
         """The frame up to which the log is being cut off; 0 if it is not."""
         self._began: Instant = 0
         self._logged = 0
-        """Bytes in the log since the last one began."""
+        """Bytes in the log since the last one began, its first frame included."""
         self.count = 0
 
     # -- reading the log -----------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ class Checkpoint:
         self._todo.extend(self.tails)
         self._position = frame.position - 1
         self._began = now
-        self._logged = 0
+        self._logged = frame.size  # it outlives this checkpoint, though the tables will know what is in it
         self.count += 1
         for path, tail in self._unreadable.items():
             self._carry(path, tail, frame)

@@ -7,11 +7,12 @@ import pytest
 from actorflow import Limits
 from actorflow._core import facts
 from actorflow._runtime import wakes
-from actorflow._runtime.tables import path_of, wake_key
+from actorflow._runtime.rows import unpack_frame
+from actorflow._runtime.tables import TABLES, path_of, wake_key
 from actorflow._runtime.wakes import NEAR_US, Wakes
 from persistence import MemoryJournal
 
-from .drive import BEGINNING, SECOND_US, Drive
+from .drive import BEGINNING, SECOND_US, Drive, holding
 from .oracle import check
 from .town import Basket, Course
 
@@ -271,3 +272,22 @@ def test_reading_by_pages_misses_none_with_the_same_due_time(
         while (next_path := clock.take(now)) is not None:
             found.append((now, next_path))
     assert found == expected
+
+
+# ---- closing -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tabled", [True, False])
+def test_whoever_closes_leaves_nothing_to_be_looked_at(tabled: bool) -> None:
+    """Also when a checkpoint had just caught up with the log, and only snapshots were left to be written."""
+    drive = Drive()
+    for key in "abc":
+        drive.send(Basket, key, Basket.add, "t", "sku")
+    if tabled:
+        drive.later(HOUR)
+        drive.send(Basket, "a", Basket.add, "u", "sku")  # the checkpoint begins and ends with this frame
+    drive.close()
+    journal = holding(drive.journal.history)
+    journal.open(TABLES)
+    (last,) = journal.frames()
+    assert unpack_frame(last[1], "the last") == []
