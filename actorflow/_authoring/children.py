@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from actorflow._codec import Schema, pack, schema, unpack
@@ -16,6 +17,7 @@ from actorflow.errors import Cancelled, ChildFailed, NotInHandler, UsageError
 from .calls import Call
 from .entity import spec_of
 from .keys import check_key
+from .terms import terms
 from .waiting import gather
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class ChildRef(Generic[E]):
             if how == CANCELLED:
                 return None, ChildFailed(self._name, "Cancelled", "it was cancelled")
             if how == TIMED_OUT:
-                return None, ChildFailed(self._name, "TimeoutError", "it took too long")
+                return None, ChildFailed(self._name, "TimeoutError", "it has lasted as long as it may")
             _, type_, message, details = failure(body)
             return None, ChildFailed(self._name, type_, message, details)
 
@@ -87,30 +89,49 @@ class ChildRef(Generic[E]):
         writing("cancel()").close_child((self.entity, self.key), "cancel")
 
 
-def start_child(initial: E, key: str, *, policy: Policy = "cancel") -> ChildRef[E]:
+def start_child(
+    initial: E,
+    key: str,
+    *,
+    policy: Policy = "cancel",
+    if_completed: Literal["new", "fail"] = "new",
+    delay: timedelta | None = None,
+    timeout: timedelta | None = None,
+) -> ChildRef[E]:
     """Begin the life of a child with this initial state.
 
     ``policy`` says what becomes of it when this life ends: it is cancelled, terminated, or abandoned.
+    ``if_completed`` says whether a life may follow on one that has ended; ``delay`` lets its main begin
+    later, and ``timeout`` ends it.
     """
     actor = writing("start_child()")
     if policy not in POLICIES:
         raise UsageError(f"policy={policy!r}\n  hint: one of cancel, terminate, {ABANDON}")
     spec = spec_of(type(initial))
-    child = actor.start_child(spec.name, check_key(key), spec.dump(initial), policy)
+    on = terms("start_child()", spec, {"if_completed": if_completed, "delay": delay, "timeout": timeout})
+    child = actor.start_child(spec.name, check_key(key), spec.dump(initial), policy, on)
     return ChildRef(spec.name, key, child)
 
 
 class _FanOut(Generic[T]):
-    __slots__ = ("_at_most", "_children", "_partial", "_policy", "_type", "task")
+    __slots__ = ("_at_most", "_children", "_partial", "_policy", "_timeout", "_type", "task")
 
     def __init__(
-        self, children: Mapping[str, Any], at_most: int, type_: Any, *, partial: bool, policy: Policy
+        self,
+        children: Mapping[str, Any],
+        at_most: int,
+        type_: Any,
+        *,
+        partial: bool,
+        policy: Policy,
+        timeout: timedelta | None,
     ) -> None:
         self._children = dict(children)
         self._at_most = at_most
         self._type = type_
         self._partial = partial
         self._policy: Policy = policy
+        self._timeout = timeout
         self.task: Task | None = None
         if ambient.dying:
             return
@@ -131,7 +152,7 @@ class _FanOut(Generic[T]):
         return dict(zip(self._children, results, strict=True))
 
     async def _one(self, key: str, initial: Any) -> Any:
-        child = start_child(initial, key, policy=self._policy)
+        child = start_child(initial, key, policy=self._policy, timeout=self._timeout)
         try:
             return await child.result(self._type)
         except Cancelled:
@@ -151,6 +172,7 @@ def fan_out(
     at_most: int = ...,
     partial: Literal[False] = ...,
     policy: Policy = ...,
+    timeout: timedelta | None = ...,
 ) -> Awaitable[dict[str, T]]: ...
 @overload
 def fan_out(
@@ -160,6 +182,7 @@ def fan_out(
     at_most: int = ...,
     partial: Literal[True],
     policy: Policy = ...,
+    timeout: timedelta | None = ...,
 ) -> Awaitable[dict[str, T | ChildFailed]]: ...
 @overload
 def fan_out(
@@ -169,6 +192,7 @@ def fan_out(
     at_most: int = ...,
     partial: bool = ...,
     policy: Policy = ...,
+    timeout: timedelta | None = ...,
 ) -> Awaitable[dict[str, Any]]: ...
 def fan_out(
     children: Mapping[str, Any],
@@ -177,11 +201,14 @@ def fan_out(
     at_most: int = FAN_OUT_AT_MOST,
     partial: bool = False,
     policy: Policy = "cancel",
+    timeout: timedelta | None = None,
 ) -> Awaitable[dict[str, Any]]:
     """Start a child for each key, never more than ``at_most`` at a time; gives ``{key: result}``.
 
     The first child to fail cancels the others and is raised; with ``partial=True`` a ``ChildFailed`` stands
-    in its place among the results instead.
+    in its place among the results instead.  Each may last as long as ``timeout`` says.
     """
-    children_: _FanOut[Any] = _FanOut(children, at_most, result, partial=partial, policy=policy)
+    children_: _FanOut[Any] = _FanOut(
+        children, at_most, result, partial=partial, policy=policy, timeout=timeout
+    )
     return children_

@@ -25,6 +25,8 @@ def check_key(key: str) -> str:
 def check_name(name: str, where: str) -> str:
     """The stable name of an entity, a handler or an activity, if it can be one."""
     problem = _problem(name)
+    if name.startswith("("):
+        problem = "it begins with a parenthesis, as only names of the house do"
     if problem:
         raise DefinitionError(where, f"{name!r} cannot be a stored name: {problem}")
     return name

@@ -42,6 +42,7 @@ from .facts import (
     Sender,
     Sleep,
     StartChild,
+    Terms,
     Withdraw,
 )
 from .pending import Open, Pending, Promise, Reading, Unresolved, Watch, woken
@@ -425,7 +426,7 @@ class Actor:
         if self.timers.pop((name, body), None) is not None:
             self.emit(Disarm(DISARM, name, body))
 
-    def start_child(self, entity: str, key: str, body: bytes, policy: str) -> Child:
+    def start_child(self, entity: str, key: str, body: bytes, policy: str, terms: Terms) -> Child:
         if (entity, key) in self.children:
             raise AlreadyStarted(f"child {entity} {key!r} of {self}", "running")
         self.fits(body, "the initial state of a child")
@@ -433,7 +434,7 @@ class Actor:
             raise LimitExceeded(
                 str(self), "too many children are alive", "children", self.spec.limits.children
             )
-        effect = StartChild(START_CHILD, entity, key, body, policy)
+        effect = StartChild(START_CHILD, entity, key, body, policy, tuple(terms))
         ref = self.emit(effect)
         child = self.children[entity, key] = Child(ref, policy)
         self.child_refs[ref] = entity, key

@@ -64,8 +64,25 @@ class Input(NamedTuple):
     ref: Ref | None = None
     """The effect resolved, the arming that fires, or (with 0) the parked message meant."""
     sender: Sender | None = None
-    options: tuple[str, ...] | None = None
+    options: tuple[str | int | None, ...] | None = None
+    """Of a start: the fields of ``Terms``, as many of them as are said."""
 
+
+class Terms(NamedTuple):
+    """On which terms a life begins."""
+
+    if_running: str = "fail"
+    if_completed: str = "fail"
+    delay: Instant | None = None
+    """After so long main begins."""
+    timeout: Instant | None = None
+    """So long the life may last."""
+
+
+BEGIN_MAIN: Final = "(begin)"
+TIME_OUT: Final = "(time-out)"
+COURSE: Final = frozenset({BEGIN_MAIN, TIME_OUT})
+"""Timers of the life itself; no handler's name begins with a parenthesis."""
 
 OK: Final = "ok"
 FAILED: Final = "failed"
@@ -155,6 +172,8 @@ class StartChild(NamedTuple):
     key: str
     body: bytes
     policy: str
+    terms: tuple[str | int | None, ...] | None = None
+    """The fields of ``Terms``; those of records that were written before there were any."""
 
 
 class Arm(NamedTuple):

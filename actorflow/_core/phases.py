@@ -77,4 +77,7 @@ COMPLETED: Final = "completed"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 TERMINATED: Final = "terminated"
-STATUSES: Final = frozenset({COMPLETED, FAILED, CANCELLED, TERMINATED})
+TIMED_OUT: Final = "timed out"
+STATUSES: Final = frozenset({COMPLETED, FAILED, CANCELLED, TERMINATED, TIMED_OUT})
+FROM_OUTSIDE: Final = frozenset({CANCELLED, TIMED_OUT})
+"""A life that was told to end so, and then comes to an end of its own, has that end."""

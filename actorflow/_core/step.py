@@ -9,7 +9,7 @@ turn may be shown to anybody before its record is durable.  A usage error is rai
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from actorflow.errors import (
     ActorCompleted,
@@ -56,6 +56,7 @@ from .facts import (
     Effect,
     Input,
     Instant,
+    Terms,
 )
 from .faithful import see_faithful
 from .outstanding import wakes_at
@@ -362,16 +363,16 @@ def _wait(actor: Actor, input_: Input, now: Instant) -> Turn:
 
 def _begin(actor: Actor, input_: Input, now: Instant, verdict: str) -> Turn:
     """A start with its policies for an actor that is running and for one that has ended."""
-    if_running, if_completed = input_.options or ("fail", "fail")
+    terms = Terms(*cast("Any", input_.options or ()))
     if input_.id is not None:
         known = _known(actor, input_, now)
         if known is not None:
             return known
     if verdict is not BEGIN:
-        if actor.phase == phases.RUNNING and if_running == "use":
+        if actor.phase == phases.RUNNING and terms.if_running == "use":
             return Turn(actor.seq, None, [], ANSWER)
         raise AlreadyStarted(str(actor), actor.status or phases.PHASES[actor.phase])
-    if actor.phase == phases.CLOSED and if_completed != "new":
+    if actor.phase == phases.CLOSED and terms.if_completed != "new":
         raise AlreadyStarted(str(actor), actor.status)
     return _plain(actor, input_, now)
 
@@ -391,6 +392,8 @@ def _fired(actor: Actor, input_: Input, now: Instant) -> Turn:
     arming = actor.timers.get((input_.name, input_.body))
     if arming is None or arming.ref != input_.ref or arming.fired or arming.due > now:
         return NOTHING
+    if input_.name in facts.COURSE:
+        return _plain(actor, input_, now)
     handler = actor.spec.handlers.get(input_.name)
     interleave = handler is not None and handler.interleave
     if not interleave and (actor.holder is not None or actor.mailbox or actor.stopped is not None):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from actorflow.errors import Cancelled, DecodeError, Refused, UnknownHandler, WrongArgument
 
@@ -17,7 +17,7 @@ from .actor import Actor, Parked
 from .ambient import ambient
 from .birth import bear, begin_run
 from .closing import close_slice
-from .facts import DONE, ENDED, FIRE, MAIN, OK, OPEN, STALE, UPDATE, Ended, Input, Instant
+from .facts import DONE, ENDED, FIRE, MAIN, OK, OPEN, STALE, UPDATE, Ended, Input, Instant, Terms
 from .pending import Open
 from .quiet import reload_state
 from .settle import settle
@@ -181,6 +181,24 @@ def how_failed(error: BaseException) -> str:
 
 def _begin_life(actor: Actor, input_: Input) -> int:
     bear(actor, actor.spec.load(input_.body), input_.sender)
+    terms = Terms(*cast("Any", input_.options or ()))
+    if terms.timeout is not None:
+        actor.arm(facts.TIME_OUT, b"", actor.now + terms.timeout)
+    if terms.delay is not None and actor.main_due:
+        actor.main_due = False
+        actor.arm(facts.BEGIN_MAIN, b"", actor.now + terms.delay)
+    return DONE
+
+
+def _go_its_course(actor: Actor, input_: Input) -> int:
+    """A timer of the life itself has fired."""
+    del actor.timers[input_.name, input_.body]
+    if input_.name == facts.BEGIN_MAIN:
+        actor.main_due = True
+    else:
+        actor.touched = True
+        actor.ending = phases.TIMED_OUT, b""
+        _wind_up(actor)
     return DONE
 
 
@@ -236,10 +254,11 @@ def _wind_up(actor: Actor) -> None:
             cancel_scope(actor, actor.scope)
             settle(actor)
         elif (
-            actor.phase == phases.CLOSING and actor.status == phases.CANCELLED and status != phases.CANCELLED
+            actor.phase == phases.CLOSING
+            and actor.status in phases.FROM_OUTSIDE
+            and status not in phases.FROM_OUTSIDE
         ):
-            # What was cancelled, cleaned up and came to an end of its own has that end.
-            actor.status, actor.result = status, result
+            actor.status, actor.result = status, result  # it has cleaned up, and comes to an end of its own
     if actor.phase == phases.CLOSING and not actor.open:
         close_slice(actor)
 
@@ -276,6 +295,7 @@ def _close_on(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns t
 
 PERFORM: dict[int, Callable[[Actor, Input], int]] = {
     facts.START: _begin_life,
+    facts.FIRE: _go_its_course,
     facts.RESOLVE: _resolve,
     facts.CANCEL: _cancel,
     facts.TERMINATE: _terminate,
@@ -292,6 +312,8 @@ def take(actor: Actor, seq: int, input_: Input, now: Instant) -> int:
     """Run the turn of a message for a handler: a signal, an update, a timer's fire, a retry, or main."""
     kind = input_.kind
     if kind == FIRE:
+        if input_.name in facts.COURSE:
+            return perform(actor, input_, now, seq)
         input_ = stable(actor, input_)
         arming = actor.timers.get((input_.name, input_.body))
         if arming is None or arming.ref != input_.ref:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from actorflow._authoring.entity import spec_of
 from actorflow._authoring.keys import check_key
+from actorflow._authoring.terms import StartTerms, terms
 from actorflow._codec import schema, unpack
 from actorflow._codec.failures import error_of
 from actorflow._core import facts
 from actorflow._core.facts import Address, Input
+from actorflow._core.phases import TIMED_OUT
 from actorflow.errors import Cancelled, HandlerFailed, LimitExceeded, UsageError
 
 from .looking import description, history, parked_messages, past_of
@@ -91,16 +93,14 @@ class ActorHandle(Generic[E]):
     async def start(
         self,
         initial: E,
-        *,
-        if_running: Literal["fail", "use"] = "fail",
-        if_completed: Literal["new", "fail"] = "fail",
+        **said: Unpack[StartTerms],
     ) -> None:
         """Begin its life with this state; returns when that is durable."""
         spec = self._door.spec(self._address[0])
         if type(initial) is not self.entity:
             raise UsageError(f"{initial!r} is no {self.entity.__name__}")
         body = spec.dump(initial)
-        input_ = Input(facts.START, "", body, self._id, options=(if_running, if_completed))
+        input_ = Input(facts.START, "", body, self._id, options=tuple(terms("start()", spec, said)))
         await self._door.send(self._address, input_, "start()")
 
     @overload
@@ -117,9 +117,11 @@ class ActorHandle(Generic[E]):
             return unpack(given) if form is None else form.decode(given)
         if status == "failed":
             raise error_of(body, name)
-        raise HandlerFailed(name, status.capitalize(), "its life was ended from outside") from Cancelled(
-            status
-        )
+        if status == TIMED_OUT:
+            why: BaseException = TimeoutError("its life has lasted as long as it may")
+            raise HandlerFailed(name, "TimeoutError", str(why)) from why
+        why = Cancelled(status)
+        raise HandlerFailed(name, status.capitalize(), "its life was ended from outside") from why
 
     async def cancel(self) -> None:
         """Ask the actor to end; returns when that is durable, which may be long before it has ended."""

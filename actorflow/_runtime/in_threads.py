@@ -10,8 +10,9 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
+from actorflow._authoring.terms import StartTerms
 from actorflow._core.facts import Address, Input, Instant
 from actorflow._core.spec import Spec
 from actorflow.errors import NotAccepted, UsageError
@@ -172,12 +173,10 @@ class BlockingHandle(Generic[E]):
     def start(
         self,
         initial: E,
-        *,
-        if_running: Literal["fail", "use"] = "fail",
-        if_completed: Literal["new", "fail"] = "fail",
+        **said: Unpack[StartTerms],
     ) -> None:
         """Begin its life with this state; returns when that is durable."""
-        _blocked(self._handle.start(initial, if_running=if_running, if_completed=if_completed))
+        _blocked(self._handle.start(initial, **said))
 
     @overload
     def result(self, type_: type[R]) -> R: ...
@@ -314,13 +313,11 @@ class BlockingRuntime:
         self,
         initial: E,
         key: str,
-        *,
-        if_running: Literal["fail", "use"] = "fail",
-        if_completed: Literal["new", "fail"] = "fail",
+        **said: Unpack[StartTerms],
     ) -> BlockingHandle[E]:
         """Begin a life with this state; returns when that is durable."""
         handle = self.actor(type(initial), key)
-        handle.start(initial, if_running=if_running, if_completed=if_completed)
+        handle.start(initial, **said)
         return handle
 
     def list(

@@ -48,7 +48,11 @@ __all__ = ["Post"]
 SENDS_MAX: Final = 2_000
 """What actors may send one another in one frame; what is more is a letter, and travels with the next."""
 CLOSINGS: Final[dict[str, int]] = {"cancel": facts.CANCEL, "terminate": facts.TERMINATE}
-CLOSED_AS: Final[dict[str, str]] = {phases.COMPLETED: OK, phases.FAILED: FAILED}
+CLOSED_AS: Final[dict[str, str]] = {
+    phases.COMPLETED: OK,
+    phases.FAILED: FAILED,
+    phases.TIMED_OUT: facts.TIMED_OUT,
+}
 
 
 class Post:
@@ -123,8 +127,9 @@ class Post:
             case Ask(entity=entity, key=key):
                 input_ = _question(address, ref, effect)
                 self._asked.setdefault(address, {})[ref] = None
-            case StartChild(entity=entity, key=key, body=body):
-                input_ = Input(facts.START, "", body, None, None, (*address, *ref), ("fail", "new"))
+            case StartChild(entity=entity, key=key, body=body, terms=terms):
+                terms = terms or ("fail", "new")
+                input_ = Input(facts.START, "", body, None, None, (*address, *ref), terms)
             case CloseChild(entity=entity, key=key, how=how):
                 input_ = Input(CLOSINGS[how])
             case Closed(parent=(entity, key, *asked)):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from attrs import frozen
 
 from actorflow._authoring.entity import spec_of
 from actorflow._authoring.keys import check_key
+from actorflow._authoring.terms import StartTerms
 from actorflow._core.facts import Instant
 from actorflow.limits import Limits
 
@@ -70,13 +71,11 @@ class Actors:
         self,
         initial: E,
         key: str,
-        *,
-        if_running: Literal["fail", "use"] = "fail",
-        if_completed: Literal["new", "fail"] = "fail",
+        **said: Unpack[StartTerms],
     ) -> ActorHandle[E]:
         """Begin a life with this state; returns when that is durable."""
         handle = self.actor(type(initial), key)
-        await handle.start(initial, if_running=if_running, if_completed=if_completed)
+        await handle.start(initial, **said)
         return handle
 
     async def list(

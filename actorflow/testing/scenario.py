@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from actorflow._authoring.activities import Activity
 from actorflow._authoring.callbacks import opens, read_token
@@ -21,6 +21,7 @@ from actorflow._authoring.entity import findings_of, spec_of
 from actorflow._authoring.handlers import Message
 from actorflow._authoring.identity import instant, moment
 from actorflow._authoring.keys import check_key
+from actorflow._authoring.terms import StartTerms, terms
 from actorflow._authoring.waiting import microseconds
 from actorflow._codec import schema
 from actorflow._codec.failures import error_of, pack_failure
@@ -162,13 +163,12 @@ class Scenario(Generic[E]):
     def start(
         self,
         initial: E,
-        *,
-        if_running: Literal["fail", "use"] = "fail",
-        if_completed: Literal["new", "fail"] = "fail",
+        **said: Unpack[StartTerms],
     ) -> None:
         """Begin a life with this state."""
-        body = spec_of(self.entity).dump(initial)
-        self._step(Input(facts.START, "", body, options=(if_running, if_completed)))
+        spec = spec_of(self.entity)
+        options = tuple(terms("start()", spec, said))
+        self._step(Input(facts.START, "", spec.dump(initial), options=options))
 
     def cancel(self) -> None:
         """Ask the actor to end."""

@@ -406,6 +406,8 @@ class Start:
     if_completed: str
     id: str | None
     inside: bool
+    delay: int | None
+    timeout: int | None
 
 
 @frozen
@@ -479,7 +481,13 @@ FAILURES = [
 good_answers = st.builds(Answer, st.integers(0, 9), st.just(facts.OK), st.integers(0, 8).map(pack))
 bad_answers = st.builds(lambda which, end: Answer(which, *end), st.integers(0, 9), st.sampled_from(FAILURES))
 starts = st.builds(
-    Start, st.sampled_from(["fail", "use"]), st.sampled_from(["fail", "new"]), ids, st.booleans()
+    Start,
+    st.sampled_from(["fail", "use"]),
+    st.sampled_from(["fail", "new"]),
+    ids,
+    st.booleans(),
+    st.none() | st.integers(0, 5),
+    st.none() | st.integers(0, 9),
 )
 passing = st.builds(Pass, st.integers(-2, 6))
 repairs = st.builds(Retry, st.integers(0, 3)) | st.builds(Drop, st.integers(0, 3))

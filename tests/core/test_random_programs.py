@@ -114,9 +114,8 @@ class Course:
         match move:
             case p.Message(handler=name, ops=ops, id=id_, inside=inside):
                 if actor.phase == phases.CLOSED and id_ is None and not inside:
-                    self._make(
-                        p.Start("fail", "new", None, inside=False)
-                    )  # or else long programs would be idle
+                    # Or else long programs would be idle.
+                    self._make(p.Start("fail", "new", None, inside=False, delay=None, timeout=None))
                 handler = spec.handlers[name]
                 self._give(
                     Input(
@@ -139,7 +138,8 @@ class Course:
             case p.Terminate():
                 self._give(Input(facts.TERMINATE))
             case p.Start(id=id_, inside=inside):
-                state, options = spec.dump(spec.cls(n=3)), (move.if_running, move.if_completed)
+                state = spec.dump(spec.cls(n=3))
+                options = (move.if_running, move.if_completed, _after(move.delay), _after(move.timeout))
                 self._give(Input(facts.START, "", state, id_, None, SENDER if inside else None, options))
             case p.Retry(which=which) | p.Drop(which=which):
                 kind = facts.RETRY if isinstance(move, p.Retry) else facts.DROP
@@ -218,6 +218,10 @@ class Course:
                 assert not self.program.strict, "in strict mode every state can be stored"
             else:
                 self.places.append((len(self.records), taken, self.actor.ids.entries()))
+
+
+def _after(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * SECOND_US
 
 
 def undo(course: Course) -> None:
