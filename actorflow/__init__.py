@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from actorflow.errors import ActorflowError as ActorflowError
     from actorflow.errors import AlreadyStarted as AlreadyStarted
     from actorflow.errors import BadKey as BadKey
+    from actorflow.errors import BadToken as BadToken
     from actorflow.errors import CallbackFailed as CallbackFailed
     from actorflow.errors import Cancelled as Cancelled
     from actorflow.errors import ChildFailed as ChildFailed
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from actorflow.errors import Runaway as Runaway
     from actorflow.errors import Stuck as Stuck
     from actorflow.errors import Suspect as Suspect
+    from actorflow.errors import TokenSpent as TokenSpent
     from actorflow.errors import TryLater as TryLater
     from actorflow.errors import Unavailable as Unavailable
     from actorflow.errors import Unknown as Unknown
@@ -125,6 +127,7 @@ _HOMES = {
         "ActorflowError",
         "AlreadyStarted",
         "BadKey",
+        "BadToken",
         "CallbackFailed",
         "Cancelled",
         "ChildFailed",
@@ -160,6 +163,7 @@ _HOMES = {
         "UsageError",
         "WrongArgument",
         "Interrupted",
+        "TokenSpent",
         "TryLater",
         "Unavailable",
     ),

@@ -23,6 +23,7 @@ __all__ = [
     "ActorflowError",
     "AlreadyStarted",
     "BadKey",
+    "BadToken",
     "CallbackFailed",
     "Cancelled",
     "ChildFailed",
@@ -50,6 +51,7 @@ __all__ = [
     "Runaway",
     "Stuck",
     "Suspect",
+    "TokenSpent",
     "TryLater",
     "Unavailable",
     "Unknown",
@@ -185,6 +187,34 @@ class NotStarted(UsageError):
 
     def remedy(self) -> str:
         return "start it with its initial state, or send it a signal or an update first"
+
+
+@define(slots=False, eq=False, str=False)
+class BadToken(UsageError):
+    """What was given as the token of a callback, or of an activity, is none of this actor's life."""
+
+    token: str
+    what: str
+
+    def fact(self) -> str:
+        return f"token {self.token[:40]!r} opens nothing: {self.what}"
+
+    def remedy(self) -> str:
+        return "pass on .token unchanged; that of an earlier life, or of another journal, is of no use"
+
+
+@define(slots=False, eq=False, str=False)
+class TokenSpent(UsageError):
+    """The token was good once: by now there is another answer, or nobody waits for one."""
+
+    actor: str
+    what: str
+
+    def fact(self) -> str:
+        return f"{self.actor} does not wait for this answer any more: {self.what}"
+
+    def remedy(self) -> str:
+        return "the same answer again is no error; of what became of it, history() tells"
 
 
 @define(slots=False, eq=False, str=False)

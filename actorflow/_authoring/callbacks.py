@@ -10,18 +10,19 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from actorflow._codec import decode_untrusted, pack, schema
-from actorflow._codec.failures import failure
+from actorflow._codec.failures import failure, pack_failure
 from actorflow._core.ambient import ambient, last_breath, writing
-from actorflow._core.facts import AWAIT, CANCELLED, OK, TIMED_OUT, Await
+from actorflow._core.facts import AWAIT, CANCELLED, FAILED, OK, TIMED_OUT, Await
 from actorflow._core.pending import read_safely
-from actorflow.errors import CallbackFailed, DecodeError, UsageError
+from actorflow.errors import BadToken, CallbackFailed, DecodeError, UsageError
 
+from .ending import pack_result
 from .waiting import microseconds
 
 if TYPE_CHECKING:
     from actorflow._core.facts import Ref
 
-__all__ = ["Callback", "Token", "callback", "key_of", "read_token", "token_of"]
+__all__ = ["Callback", "Token", "callback", "key_of", "once_of", "read_token", "see_opens", "token_of"]
 
 T = TypeVar("T")
 SEAL_BYTES = 12
@@ -59,7 +60,7 @@ def key_of(nonce: bytes, ref: Ref) -> str:
 
 def read_token(token: str) -> Token:
     """What a token says; whether it was really handed out, ``opens`` tells."""
-    wrong = UsageError(f"{token[:40]!r} is not a token of a callback\n  hint: pass on .token unchanged")
+    wrong = BadToken(token, "it was not made by a callback")
     if len(token) > TOKEN_CHARACTERS_MAX:
         raise wrong
     try:
@@ -80,9 +81,21 @@ def read_token(token: str) -> Token:
             raise wrong
 
 
-def opens(token: Token, nonce: bytes) -> bool:
-    """Whether the token was handed out in the life with this nonce."""
-    return compare_digest(token.seal, _seal(nonce, token.ref, token.attempt))
+def see_opens(token: str, read: Token, nonce: bytes) -> None:
+    """Raise unless the token was handed out in the life with this nonce."""
+    if not compare_digest(read.seal, _seal(nonce, read.ref, read.attempt)):
+        raise BadToken(token, f"it was not handed out by this life of {read.entity} {read.key!r}")
+
+
+def once_of(read: Token, value: object, error: BaseException | None) -> str:
+    """The once-id of an answer: the same answer to the same token has the same, and no message has it.
+
+    What was expected is forgotten with the promise, so it is told from the value alone.
+    """
+    answer = pack_result(value) if error is None else pack_failure(error)
+    how = OK if error is None else FAILED
+    seal = blake2b(answer, digest_size=KEY_BYTES, key=how.encode()).hexdigest()
+    return f"\0answer {read.ref[0]}.{read.ref[1]}.{read.attempt} {seal}"
 
 
 class Callback(Generic[T]):

@@ -21,6 +21,7 @@ from actorflow.errors import (
     LimitExceeded,
     NotStarted,
     Refused,
+    TokenSpent,
     UnknownHandler,
     Unstorable,
     UsageError,
@@ -120,7 +121,7 @@ def step(actor: Actor, input_: Input, now: Instant) -> Turn:
             return _sent(actor, input_, now, verdict)
         return _message(actor, input_, now, verdict)
     if verdict is IGNORE:
-        return NOTHING
+        return NOTHING if input_.id is None else _answered(actor, input_.id, now)
     _is_whole(actor)
     if kind == START:
         return _begin(actor, input_, now, verdict)
@@ -381,10 +382,17 @@ def _resolved(actor: Actor, input_: Input, now: Instant) -> Turn:
     if input_.name not in facts.RESOLUTIONS:
         raise UsageError(f"{input_.name!r} is not a way in which an effect ends")
     if not awaited(actor, input_):
-        return NOTHING
+        return NOTHING if input_.id is None else _answered(actor, input_.id, now)
     if wakes_at(actor, input_.ref) > now:
         return NOTHING  # never early
     return _plain(actor, input_, now)
+
+
+def _answered(actor: Actor, id_: str, now: Instant) -> Turn:
+    """Say that an answer was given before; raises if it was another, or none."""
+    if actor.ids.find(id_, now) is None:
+        raise TokenSpent(str(actor), "there was another answer, or it was given up")
+    return Turn(actor.seq, None, [], ANSWER)
 
 
 def _fired(actor: Actor, input_: Input, now: Instant) -> Turn:

@@ -58,6 +58,8 @@ class Ending(NamedTuple):
     """The pause that the error asks for."""
     down: bool = False
     """What the activity depends on is down."""
+    excused: bool = False
+    """It says nothing against the next attempt, so it is not counted against the policy."""
 
 
 def ending_of(error: BaseException) -> Ending:
@@ -67,9 +69,9 @@ def ending_of(error: BaseException) -> Ending:
     after: Any = error.after if isinstance(error, TryLater) else None
     if after is not None:  # it is an author's, and may be anything
         after = min(after // MICROSECOND, LONGEST) if isinstance(after, timedelta) else None
-    return Ending(
-        FAILED, pack_failure(error), types, isinstance(error, Refused), after, isinstance(error, Unavailable)
-    )
+    down = isinstance(error, Unavailable)
+    excused = down or (after is not None and after > 0)  # without any pause, there would be no end to it
+    return Ending(FAILED, pack_failure(error), types, isinstance(error, Refused), after, down, excused)
 
 
 def how_of(failure: bytes) -> str:
@@ -98,6 +100,7 @@ class Errand:
         "close_by",
         "details",
         "due",
+        "excused",
         "failure",
         "noted",
         "options",
@@ -122,6 +125,8 @@ class Errand:
         self._nonce = resident.actor.nonce
         self.attempt = 0
         """The number of the attempt that runs, or of the last one."""
+        self.excused = 0
+        """How many of them are not counted against the policy."""
         self.phase = WAITS
         self.since: Instant = pending.at
         limit = self.options.schedule_to_close
@@ -153,6 +158,11 @@ class Errand:
     def wants(self, attempt: int) -> bool:
         """Whether anybody waits for what this attempt comes to."""
         return self.attempt == attempt and self.phase == RUNS and not self.withdrawn
+
+    @property
+    def counted(self) -> int:
+        """How many attempts are counted against the policy."""
+        return self.attempt - self.excused
 
     def token(self, attempt: int) -> str:
         """By which somebody outside may end an attempt."""

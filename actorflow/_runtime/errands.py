@@ -19,7 +19,7 @@ from actorflow._authoring.waiting import LONGEST
 from actorflow._codec import pack
 from actorflow._core import facts
 from actorflow._core.facts import CANCELLED, OK, TIMED_OUT, Address, Input, Instant, Ref, Schedule
-from actorflow.errors import DecodeError, Interrupted
+from actorflow.errors import DecodeError, Interrupted, TokenSpent
 
 from .errand import DONE, OUTSIDE, PAUSES, RUNS, WAITS, Ending, Errand, Line, ending_of, how_of
 from .frame import Row
@@ -86,12 +86,13 @@ class Errands:
                 errand.attempt, errand.phase = 1, RUNS
             else:
                 errand.noted = True
-                errand.attempt, errand.phase, errand.due, errand.failure, errand.details = trace
+                errand.attempt, errand.excused, errand.phase, errand.due = trace[:4]
+                errand.failure, errand.details = trace[4:]
             if pending.withdrawn:
                 self._finish(errand, CANCELLED)
             elif errand.phase == RUNS:
                 self._failed(errand, ending_of(Interrupted(str(errand)))._replace(after=0), now)
-            elif errand.phase != OUTSIDE and errand.attempt >= errand.options.retry.maximum_attempts:
+            elif errand.phase != OUTSIDE and errand.counted >= errand.options.retry.maximum_attempts:
                 self._finish(errand, how_of(errand.failure), errand.failure)  # the code allows fewer by now
             elif errand.phase == WAITS:
                 self._join(errand, now, since=errand.due)
@@ -197,8 +198,24 @@ class Errands:
 
     # -- how attempts end ----------------------------------------------------------------------------------
 
-    def ended(self, errand: Errand, attempt: int, ending: Ending, now: Instant) -> None:
-        """An attempt has ended; nothing, if it was given up before."""
+    def answered(
+        self, which: tuple[Address, Ref], attempt: int, ending: Ending, id_: str, now: Instant
+    ) -> None:
+        """Somebody outside says how an attempt has ended; raises if its end is known, and another."""
+        errand = self.under_way.get(which)
+        if errand is not None and errand.attempt == attempt and errand.phase in (RUNS, OUTSIDE):
+            if errand.phase == RUNS and ending.how != OK:
+                self._population.frame.stopped.append(errand)  # or the next would run beside it
+            self.ended(errand, attempt, ending, now, id_)
+            return
+        if errand is None or errand.failure != ending.body or errand.attempt - attempt > 1:
+            (entity, key), _ = which
+            raise TokenSpent(f"{entity} {key!r}", f"attempt {attempt} is over")
+
+    def ended(
+        self, errand: Errand, attempt: int, ending: Ending, now: Instant, id_: str | None = None
+    ) -> None:
+        """An attempt has ended; nothing, if it was given up before.  The id is of an answer from outside."""
         if errand.attempt != attempt or errand.phase not in (RUNS, OUTSIDE):
             _log.info("attempt %d of %s ended too late: it was given up", attempt, errand)
             return
@@ -208,11 +225,11 @@ class Errands:
         if ending.how != CANCELLED:
             self._mind_circuit(line, errand, ending, now)
         if ending.how == OK:
-            self._finish(errand, OK, ending.body)
+            self._finish(errand, OK, ending.body, id_)
         elif errand.withdrawn or ending.how == CANCELLED:
             self._finish(errand, CANCELLED)
         else:
-            self._failed(errand, ending, now)
+            self._failed(errand, ending, now, id_)
         self._let_others(line, now)
         self._population.post.carry(now)
 
@@ -265,11 +282,12 @@ class Errands:
         types = ending.types or (("TimeoutError",) if ending.how == TIMED_OUT else ())
         return ending.final or any(name in errand.options.retry.non_retryable for name in types)
 
-    def _failed(self, errand: Errand, ending: Ending, now: Instant) -> None:
+    def _failed(self, errand: Errand, ending: Ending, now: Instant, id_: str | None = None) -> None:
         """An attempt has failed: pause, and try again, unless that would be in vain."""
         errand.failure = ending.body
+        errand.excused += ending.excused
         retry = errand.options.retry
-        if errand.attempt < retry.maximum_attempts and not self._is_final(errand, ending):
+        if errand.counted < retry.maximum_attempts and not self._is_final(errand, ending):
             pause = self._pause(errand) if ending.after is None else ending.after
             if errand.close_by is None or now + pause < errand.close_by:
                 if pause <= 0:
@@ -279,7 +297,7 @@ class Errands:
                 self._note(errand)
                 self._watch(errand)
                 return
-        self._finish(errand, ending.how, ending.body)
+        self._finish(errand, ending.how, ending.body, id_)
 
     def _pause(self, errand: Errand) -> Instant:
         """Longer after each attempt, never above its bound, never the same for many that failed together."""
@@ -297,12 +315,12 @@ class Errands:
         if errand.address not in self._population.residents:
             self._population.residency.found(errand.path, now)
 
-    def _finish(self, errand: Errand, how: str, body: bytes = b"") -> None:
+    def _finish(self, errand: Errand, how: str, body: bytes = b"", id_: str | None = None) -> None:
         """It has its outcome: bring it to the actor."""
         errand.phase = DONE
         del self.under_way[errand.address, errand.ref]
         self._unnote(errand)
-        self._population.post.bring(errand.address, Input(facts.RESOLVE, how, body, ref=errand.ref))
+        self._population.post.bring(errand.address, Input(facts.RESOLVE, how, body, id_, errand.ref))
 
     # -- what happens of itself ----------------------------------------------------------------------------
 
@@ -369,7 +387,9 @@ class Errands:
 
     def _note(self, errand: Errand) -> None:
         errand.noted = True
-        trace = Trace(errand.attempt, errand.phase, errand.due, errand.failure, errand.details)
+        trace = Trace(
+            errand.attempt, errand.excused, errand.phase, errand.due, errand.failure, errand.details
+        )
         self._population.frame.rows.append(Row(ERRANDS, errand.row, pack_trace(trace)))
 
     def _unnote(self, errand: Errand) -> None:
@@ -387,7 +407,7 @@ class Errands:
             except DecodeError as error:
                 # It has had an attempt at least, whose end is unknown; how many more is lost.
                 _log.error("%s: its attempts are counted from one again", error)
-                found[ref] = Trace(1, RUNS, 0, b"", b"")
+                found[ref] = Trace(1, 0, RUNS, 0, b"", b"")
         return found
 
 

@@ -19,7 +19,7 @@ import attrs
 import trio
 from trio.lowlevel import current_task, wait_task_rescheduled
 
-from actorflow._authoring.callbacks import opens, read_token
+from actorflow._authoring.callbacks import once_of, read_token, see_opens
 from actorflow._authoring.entity import spec_of
 from actorflow._core import facts, phases
 from actorflow._core import step as core
@@ -389,32 +389,41 @@ class Host:
         for frame in frames.values():
             await self.durable(frame, what)
 
-    async def call_back(
-        self, token: str, answer: Callable[[Schema[Any]], bytes], error: BaseException | None = None
-    ) -> None:
+    async def call_back(self, token: str, value: object, error: BaseException | None = None) -> None:
         """Resolve a callback by its token, or end an attempt that was left to somebody outside."""
         self.see_open("this")
         read = read_token(token)
-        address = (read.entity, read.key)
-        resident = self.population.resident(address, self.clock())
-        if not opens(read, resident.actor.nonce):
-            await self.durable(resident.frame, "resolve()")
-            raise UsageError("the token was not handed out by this life of the actor")
-        pending = resident.actor.pending.get(read.ref)
-        if pending is None:
-            await self.durable(resident.frame, "resolve()")
-            return
-        form = pending.form if isinstance(pending, Promise) else pending.asked.arguments.answer
-        ending = Ending(facts.OK, answer(form)) if error is None else ending_of(error)
-        resident.actor.fits(ending.body, "resolve()")
-        if isinstance(pending, Promise):
-            await self.send(address, Input(facts.RESOLVE, ending.how, ending.body, ref=read.ref), "resolve()")
+        address, now = (read.entity, read.key), self.clock()
+        resident = self.population.resident(address, now)
+        actor, errands = resident.actor, self.population.errands
+        try:
+            see_opens(token, read, actor.nonce)
+            id_ = once_of(read, value, error)
+            pending = actor.pending.get(read.ref)
+            if pending is None or isinstance(pending, Promise):
+                form = pending.form if isinstance(pending, Promise) else None
+                ending = self._answer_of(resident, form, value, error)
+                input_ = Input(facts.RESOLVE, ending.how, ending.body, id_, read.ref)
+                await self.send(address, input_, "resolve()")
+                return
+            ending = self._answer_of(resident, pending.asked.arguments.answer, value, error)
+            errands.answered((address, read.ref), read.attempt, ending, id_, now)
+        except UsageError:
+            await self.durable(resident.frame, "resolve()")  # the refusal tells what has become of it
+            raise
+        # The errand may have nothing but a row in this frame.
+        await self.nothing_pending("resolve()")
+
+    def _answer_of(
+        self, resident: Resident, form: Schema[Any] | None, value: object, error: BaseException | None
+    ) -> Ending:
+        """What somebody outside says; empty where nobody waits for it, and it is only looked up."""
+        if error is not None:
+            ending = ending_of(error)
         else:
-            errand = self.population.errands.under_way.get((address, read.ref))
-            if errand is not None:
-                self.population.errands.ended(errand, read.attempt, ending, self.clock())
-            # The errand may have nothing but a row in this frame.
-            await self.nothing_pending("resolve()")
+            ending = Ending(facts.OK, b"" if form is None else form.encode(value))
+        resident.actor.fits(ending.body, "resolve()")
+        return ending
 
     # -- waiting -------------------------------------------------------------------------------------------
 

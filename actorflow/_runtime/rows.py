@@ -84,6 +84,7 @@ class Trace(NamedTuple):
     """What an errand has come to, where its actor's records do not say it."""
 
     attempt: int
+    excused: int
     phase: str
     due: Instant
     failure: bytes

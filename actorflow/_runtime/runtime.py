@@ -99,12 +99,15 @@ class Actors:
         return Batch(self._door)
 
     async def resolve(self, token: str, value: object) -> None:
-        """Answer a callback, or an activity that was left open, by its token; again changes nothing."""
-        await self._door.call(lambda host: host.call_back(token, lambda form: form.encode(value)))
+        """Answer a callback, or an activity that was left open, by its token.
+
+        The same answer again changes nothing; another one is ``TokenSpent``.
+        """
+        await self._door.call(lambda host: host.call_back(token, value))
 
     async def fail(self, token: str, error: BaseException) -> None:
         """Let a callback fail by its token; of an activity, the attempt that handed it out."""
-        await self._door.call(lambda host: host.call_back(token, lambda _: b"", error))
+        await self._door.call(lambda host: host.call_back(token, None, error))
 
 
 class Runtime(Actors):

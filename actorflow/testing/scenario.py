@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from actorflow._authoring.activities import Activity
-from actorflow._authoring.callbacks import opens, read_token
+from actorflow._authoring.callbacks import once_of, read_token, see_opens
 from actorflow._authoring.ending import pack_result
 from actorflow._authoring.entity import findings_of, spec_of
 from actorflow._authoring.handlers import Message
@@ -32,13 +32,13 @@ from actorflow._core.facts import Ended, Input, Ref
 from actorflow._core.image import differences, image
 from actorflow._core.once import Ids
 from actorflow._core.outstanding import due_next, stuck
-from actorflow._core.pending import Pending, Promise
+from actorflow._core.pending import Promise
 from actorflow._core.quiet import quiet, silence
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
 from actorflow._determinism import guard
 from actorflow._runtime.views import Entry, Parked, Sent, Waiting, entry, parked, sent, waiting
-from actorflow.errors import Divergence, NondeterminismError, UsageError
+from actorflow.errors import BadToken, Divergence, NondeterminismError, UsageError
 
 if TYPE_CHECKING:
     from actorflow._authoring.handlers import Query, Signal, Update
@@ -244,27 +244,28 @@ class Scenario(Generic[E]):
         self._resolve(self._find(what)[1], facts.CANCELLED, b"")
 
     def resolve(self, token: str, value: object) -> None:
-        """Answer a callback by its token; answering again changes nothing."""
-        pending = self._callback(token)
-        if pending is not None:
-            assert isinstance(pending, Promise), "a token is of a callback"
-            self._resolve(pending.ref, facts.OK, pending.form.encode(value))
+        """Answer a callback by its token; the same answer again changes nothing, another is refused."""
+        self._call_back(token, value, None)
 
     def resolve_with_error(self, token: str, error: BaseException) -> None:
         """Let a callback fail by its token."""
-        pending = self._callback(token)
-        if pending is not None:
-            self._resolve(pending.ref, facts.FAILED, pack_failure(error))
+        self._call_back(token, None, error)
 
     def resolve_ref(self, ref: Ref, how: str, body: bytes) -> core.Turn:
         """Hand the actor a resolution as it is: also a late or a repeated one."""
         return self._resolve(ref, how, body)
 
-    def _callback(self, token: str) -> Pending | None:
+    def _call_back(self, token: str, value: object, error: BaseException | None) -> None:
         read = read_token(token)
-        if (read.entity, read.key) != self._actor.address or not opens(read, self._actor.nonce):
-            raise UsageError("the token was not handed out by this life of the actor")
-        return self._actor.pending.get(read.ref)
+        if (read.entity, read.key) != self._actor.address:
+            raise BadToken(token, f"it is not one of {self._actor}")
+        see_opens(token, read, self._actor.nonce)
+        pending = self._actor.pending.get(read.ref)
+        how, body = (facts.OK, b"") if error is None else (facts.FAILED, pack_failure(error))
+        if error is None and pending is not None:
+            assert isinstance(pending, Promise), "a token is of a callback"
+            body = pending.form.encode(value)
+        self._step(Input(facts.RESOLVE, how, body, once_of(read, value, error), read.ref))
 
     def _find(self, what: object) -> tuple[Waiting, Ref]:
         if isinstance(what, Waiting):

@@ -14,6 +14,7 @@ from actorflow import (
     ForeignAwait,
     HandlerFailed,
     NotAwaited,
+    TokenSpent,
     activity,
     callback,
     entity,
@@ -302,7 +303,9 @@ def test_a_callback_may_be_awaited_until_it_comes() -> None:
     waits.advance(25 * SECOND)
     token = waits.state.log[0]
     waits.resolve(token, value=True)
-    waits.resolve(token, value=False)
+    waits.resolve(token, value=True)
+    with pytest.raises(TokenSpent, match="there was another answer"):
+        waits.resolve(token, value=False)
     assert reply.value == "True after 2"
     prove(waits)
 

@@ -9,7 +9,7 @@ import attrs
 import pytest
 import trio
 
-from actorflow import Activity, ActorCompleted, Refused, Runtime, UsageError
+from actorflow import Activity, ActorCompleted, BadToken, Refused, Runtime, TokenSpent, UsageError
 from actorflow.testing import Scenario
 from entities import approval as approvals
 from entities.approval import (
@@ -86,17 +86,19 @@ def test_the_first_approver_decides(request_: Request) -> None:
 
 
 def test_an_answer_decides_once(request_: Request) -> None:
-    """A click that comes twice, or another one after it, changes nothing."""
+    """A click that comes twice changes nothing; whoever clicks otherwise after that is told so."""
     request_.actor.resolve(request_.tokens["desk"], YES)
     request_.actor.resolve(request_.tokens["desk"], YES)
-    request_.actor.resolve(request_.tokens["desk"], NO)
-    request_.actor.resolve_with_error(request_.tokens["desk"], RuntimeError("no such mailbox"))
+    with pytest.raises(TokenSpent):
+        request_.actor.resolve(request_.tokens["desk"], NO)
+    with pytest.raises(TokenSpent):
+        request_.actor.resolve_with_error(request_.tokens["desk"], RuntimeError("no such mailbox"))
     assert request_.decision == Decision("approved", "desk")
 
 
 def test_a_token_cannot_be_guessed(request_: Request) -> None:
     """What is no token is an error, and so is one of another request, or of an earlier life of this one."""
-    with pytest.raises(UsageError, match="not a token"):
+    with pytest.raises(BadToken, match="opens nothing"):
         request_.actor.resolve("anything", YES)
     other = Scenario(Approval, "request-1", nonce=b"of another life")
     other.start(REQUEST)
@@ -276,12 +278,14 @@ async def test_nobody_answers_by_a_token_that_is_not_theirs(post: Post) -> None:
         request = await runtime.start(REQUEST, "request-1")
         await post.asked.wait()
         for call in (runtime.resolve("anything", YES), runtime.fail("anything", RuntimeError())):
-            with pytest.raises(UsageError, match="not a token"):
+            with pytest.raises(BadToken, match="opens nothing"):
                 await call
         await request.update(Approval.withdraw, "found one")
         assert (await request.result(Decision)).how == "withdrawn"
         post.asked = trio.Event()
         earlier = post.tokens["desk"]
+        with pytest.raises(TokenSpent, match="it was given up"):
+            await runtime.resolve(earlier, YES)
         await runtime.start(REQUEST, "request-1", if_completed="new")
         await post.asked.wait()
         with pytest.raises(UsageError, match="not handed out by this life"):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from actorflow import ActorHandle, HandlerFailed, Refused, Runtime
+from actorflow import ActorHandle, HandlerFailed, Refused, Runtime, TokenSpent
 from actorflow.testing import Scenario
 from entities.ingestion import (
     ASKED,
@@ -144,7 +144,7 @@ def test_who_is_not_sure_asks_a_person(document: Scenario[Ingestion], second: Gu
 
 
 def test_who_does_not_answer_is_passed_over(document: Scenario[Ingestion]) -> None:
-    """After two days the next one is asked; the first one's answer comes too late, and changes nothing."""
+    """After two days the next one is asked; the first one's answer comes too late, and he is told so."""
     document.answer(classify, Guess(Label.INVOICE, 0.1))
     first = question(document)
     document.answer(notify)
@@ -152,7 +152,8 @@ def test_who_does_not_answer_is_passed_over(document: Scenario[Ingestion]) -> No
     second = question(document)
     assert (second.whom, second.token != first.token) == (ASKED[1], True)
     document.answer(notify)
-    document.resolve(first.token, "invoice")
+    with pytest.raises(TokenSpent):
+        document.resolve(first.token, "invoice")
     document.resolve(second.token, "letter")
     assert document.query(Ingestion.progress).label is Label.LETTER
 

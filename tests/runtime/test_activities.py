@@ -14,12 +14,13 @@ from trio.testing import MockClock
 
 from actorflow import (
     AsyncioRuntime,
+    BadToken,
     BlockingRuntime,
     Cancelled,
     Limits,
     NotInHandler,
     Refused,
-    UsageError,
+    TokenSpent,
     WrongArgument,
     activity,
 )
@@ -30,6 +31,7 @@ from actorflow._runtime.run import Run
 from persistence import FaultyJournal, MemoryJournal, Stopped
 
 from .desk import SECOND, desk, office
+from .drive import holding
 from .held import HeldJournal, calm
 from .works import policy
 
@@ -437,7 +439,7 @@ class Courier:
 
 @pytest.mark.parametrize("name", ["ask", "ask_thread"])
 async def test_somebody_outside_completes_it(name: str, mock_clock: MockClock) -> None:
-    """By the token: once, with an answer of the right type; again changes nothing."""
+    """By the token: once, with an answer of the right type; the same again is no error, another one is."""
     courier = Courier()
     acts: Acts = {"one": courier.leave if name == "ask" else courier.leave_in_thread}
     async with office(MemoryJournal(), mock_clock, acts) as one:
@@ -447,28 +449,35 @@ async def test_somebody_outside_completes_it(name: str, mock_clock: MockClock) -
                 await trio.lowlevel.checkpoint()
         (token,) = courier.tokens
         for wrong in ("nonsense", token[:-4] + "AAAA", token + token):
-            with pytest.raises(UsageError):
+            with pytest.raises(BadToken):
                 await one.runtime.resolve(wrong, "no")
         with pytest.raises(WrongArgument):
             await one.runtime.resolve(token, 5)
         assert not caller.done
         await one.runtime.resolve(token, "done")
         assert (await caller.ended()).value == "ok done"
-        await one.runtime.resolve(token, "other")
-        await one.runtime.fail(token, ValueError("other"))
+        await one.runtime.resolve(token, "done")
+        for again in (one.runtime.resolve(token, "other"), one.runtime.fail(token, ValueError("other"))):
+            with pytest.raises(TokenSpent, match="does not wait for this answer any more"):
+                await again
         assert (await one.actor().describe()).waiting == ()
 
 
 async def test_somebody_outside_lets_the_attempt_fail(mock_clock: MockClock) -> None:
-    """The next one has a token of its own; the spent one changes nothing; ``Refused`` is final."""
+    """The next one has a token of its own; the spent one says so; ``Refused`` is final."""
     courier = Courier()
     async with office(MemoryJournal(), mock_clock, {"one": courier.leave}, retry=policy(5)) as one:
         caller = one.ask("one")
         await one.still()
         await one.runtime.fail(courier.tokens[0], ValueError("lost"))
+        await one.runtime.fail(courier.tokens[0], ValueError("lost"))
         await one.passes(2)
         assert len(set(courier.tokens)) == 2
-        await one.runtime.resolve(courier.tokens[0], "late")
+        await one.runtime.fail(courier.tokens[0], ValueError("lost"))
+        spent = courier.tokens[0]
+        for late in (one.runtime.resolve(spent, "late"), one.runtime.fail(spent, OSError())):
+            with pytest.raises(TokenSpent, match="attempt 1 is over"):
+                await late
         await one.still()
         assert not caller.done
         await one.runtime.fail(courier.tokens[1], Refused("nobody is at home"))
@@ -491,6 +500,53 @@ async def test_the_outside_may_be_quicker_than_the_function(mock_clock: MockCloc
         gate.opened.set()
         await one.still()
         assert one.runtime.statistics().activities_running == 0
+
+
+async def test_who_is_failed_from_outside_while_it_runs_is_stopped(mock_clock: MockClock) -> None:
+    """The next attempt is not to run beside it."""
+    courier, running, most = Courier(), list[int](), list[int]()
+
+    async def leave_and_stay() -> str:
+        await courier.leave()
+        running.append(1)
+        most.append(len(running))
+        try:
+            await trio.sleep(30)
+        finally:
+            running.pop()
+        return "done"
+
+    async with office(MemoryJournal(), mock_clock, {"one": leave_and_stay}, retry=policy(3)) as one:
+        one.ask("one")
+        await one.still()
+        for place in range(3):
+            assert running
+            await one.runtime.fail(courier.tokens[place], ValueError("lost"))
+            await one.still()
+            assert not running
+            await one.passes(5)
+        assert most == [1, 1, 1]
+
+
+async def test_a_token_from_before_a_crash_is_void(mock_clock: MockClock) -> None:
+    """The attempt that handed it out died before that was written down; who answers it is told so."""
+    gate, courier = Gate(), Courier()
+
+    async def leave_and_wait() -> str:
+        await courier.leave()
+        return await gate.wait()
+
+    journal = FaultyJournal()
+    async with office(journal, mock_clock, {"one": leave_and_wait}, retry=policy(3)) as one:
+        one.ask("one")
+        await one.still()
+        crashed = holding(journal.history)
+    async with office(crashed, mock_clock, {"one": leave_and_wait}, retry=policy(3)) as one:
+        await one.still()
+        assert len(courier.tokens) == 2
+        with pytest.raises(TokenSpent, match="attempt 1 is over"):
+            await one.runtime.resolve(courier.tokens[0], "done")
+        await one.runtime.resolve(courier.tokens[1], "done")
 
 
 async def test_a_heartbeat_of_an_old_attempt_is_ignored(mock_clock: MockClock) -> None:
@@ -527,8 +583,10 @@ async def test_a_token_of_another_life_is_refused(mock_clock: MockClock) -> None
         one.ask("one")
         await one.still()
         await one.actor().terminate()
+        with pytest.raises(TokenSpent):
+            await one.runtime.resolve(courier.tokens[0], "done")
         await one.runtime.start(one.desk(), "a", if_completed="new")
-        with pytest.raises(UsageError):
+        with pytest.raises(BadToken, match="not handed out by this life"):
             await one.runtime.resolve(courier.tokens[0], "done")
 
 

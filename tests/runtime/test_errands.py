@@ -177,6 +177,43 @@ def test_a_resource_that_is_exhausted_says_when_to_come_back() -> None:
     assert drive.numbers("one") == [1, 2]
 
 
+@pytest.mark.parametrize("error", [TryLater(5 * SECOND), Unavailable("down")])
+def test_what_says_nothing_against_the_next_attempt_is_not_counted(error: Exception) -> None:
+    """However often there was no room, or the other side was down, the policy's attempts are all left."""
+    drive = yard(retry=policy(2, 1, 1))
+    drive.want("one")
+    for _ in range(7):
+        drive.end("one", error)
+        drive.later(6)
+        drive.settle()
+    drive.end("one", ValueError("wrong"))
+    drive.later(6)
+    drive.settle()
+    assert drive.numbers("one") == list(range(1, 10))
+    drive.end("one", ValueError("wrong again"))
+    assert drive.told() == ["one: ValueError wrong again"]
+
+
+def test_what_is_not_counted_is_not_counted_after_a_crash_either() -> None:
+    """It is written down beside the number of the attempt."""
+    drive = yard(retry=policy(2, 1, 1))
+    drive.want("one")
+    for _ in range(5):
+        drive.end("one", TryLater(5 * SECOND))
+        drive = drive.crash()
+        drive.hear()
+        drive.later(6)
+        drive.settle()
+    assert drive.numbers("one") == [1, 2, 3, 4, 5, 6]
+    drive.end("one", ValueError("wrong"))
+    drive = drive.crash()
+    drive.hear()
+    drive.later(6)
+    drive.settle()
+    drive.end("one", ValueError("wrong again"))
+    assert drive.told() == ["one: ValueError wrong again"]
+
+
 @pytest.mark.parametrize("after", [timedelta(0), -SECOND, timedelta.max, 5, "soon"])
 def test_nonsense_in_place_of_a_pause_harms_nobody(after: Any) -> None:
     """Whatever an activity asks for, the others go on, and it is tried again or comes to an end."""

@@ -21,6 +21,7 @@ from actorflow import (
     NotStarted,
     Refused,
     Runtime,
+    TokenSpent,
     Unknown,
     UsageError,
 )
@@ -464,7 +465,9 @@ async def test_callbacks_are_answered_once_also_behind_a_restart() -> None:
             nursery.cancel_scope.cancel()
     async with running(journal, clock) as (runtime, nursery):
         await runtime.resolve(tokens[0], 7)
-        await runtime.resolve(tokens[0], 8)
+        await runtime.resolve(tokens[0], 7)
+        with pytest.raises(TokenSpent):
+            await runtime.resolve(tokens[0], 8)
         await runtime.fail(tokens[1], Refused("no"))
         first = await runtime.actor(Basket, "x0").once("one").update(Basket.call, "t")
         assert first == 7

@@ -151,6 +151,8 @@ class Yard(Drive):
         self.begun_ever: list[Begun] = []
         self.stopped: list[str] = []
         """Those that were told that nobody wants them any more."""
+        self.excused: list[str] = []
+        """Attempts that ended so that they are not counted."""
 
     @property
     def works(self) -> Any:
@@ -206,6 +208,8 @@ class Yard(Drive):
             how = Ending(facts.OK, errand.activity.arguments.answer.encode(asked(errand)))
         elif isinstance(how, BaseException):
             how = ending_of(how)
+        if how.excused:
+            self.excused.append(asked(errand))
         self.errands.ended(errand, number, how, self.now)
         if commit:
             self.settle()
@@ -243,6 +247,7 @@ class Yard(Drive):
         assert isinstance(after, type(self)), "a crash changes nothing of that"
         known = len(after.journal.history)
         after.begun_ever = [one for one in self.begun_ever if one.commits <= known]
+        after.excused = self.excused
         return after
 
 
@@ -317,8 +322,8 @@ def leave(drive: Yard, what: str, seconds: float = 1_000) -> tuple[Errand, int]:
 
 
 def see_counted(drive: Yard, attempts: int = 4) -> None:
-    """Each number was used once, in order, without a gap, and there were not more than are allowed."""
+    """Each number was used once, in order, without a gap, and not more are counted than are allowed."""
     for what in {one.what for one in drive.begun_ever}:
         numbers = drive.numbers(what)
         assert numbers == list(range(1, len(numbers) + 1)), (what, numbers)
-        assert len(numbers) <= attempts
+        assert len(numbers) <= attempts + drive.excused.count(what)
