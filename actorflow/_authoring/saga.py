@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from typing import TYPE_CHECKING, Literal, ParamSpec, Self, cast
 
+from actorflow._codec.shapes import short
 from actorflow._core.ambient import ambient, writing
 from actorflow.errors import Cancelled, CompensationFailed
 
 from .activities import Activity
 from .calls import inert
+from .ending import PLAIN
 from .waiting import shielded
 
 if TYPE_CHECKING:
@@ -47,11 +49,12 @@ class saga:  # noqa: N801 - a context manager reads as a verb
         writing("undo()")
         if isinstance(compensation, Activity):
             plan = cast("Activity[..., object]", compensation)
-            self._steps.append((str(plan), plan.later(args, kwargs)))
+            self._steps.append((_shown(str(plan), args, kwargs), plan.later(args, kwargs)))
         else:
             name = getattr(compensation, "__qualname__", repr(compensation))
             kept_args, kept_kwargs = deepcopy((args, kwargs))
-            self._steps.append((name, lambda: compensation(*kept_args, **kept_kwargs)))
+            shown = _shown(name, args, kwargs)
+            self._steps.append((shown, lambda: compensation(*kept_args, **kept_kwargs)))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -72,3 +75,14 @@ class saga:  # noqa: N801 - a context manager reads as a verb
             why = f"{type(error).__name__}: {error}".removesuffix(": ")
             raise CompensationFailed(tuple(undone), tuple(not_undone), why) from error
         return False
+
+
+def _shown(name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> str:
+    """A call as an operator is shown it; what is not plain by its type, which is the same in every replay."""
+    given = [_plainly(value) for value in args]
+    given += [f"{key}={_plainly(value)}" for key, value in kwargs.items()]
+    return f"{name}({', '.join(given)})"
+
+
+def _plainly(value: object) -> str:
+    return short(value) if type(value) in PLAIN else type(value).__name__

@@ -50,6 +50,7 @@ from .phases import VACANT
 from .tasks import Scope, Task
 
 if TYPE_CHECKING:
+    from .debts import Debt
     from .once import Ids
     from .snapshot import Base
     from .spec import Handler, Spec
@@ -123,6 +124,7 @@ class Actor:
         "close_due",
         "code",
         "continue_wanted",
+        "debts",
         "digest_at",
         "effects",
         "ending",
@@ -222,8 +224,10 @@ class Actor:
         self.children: dict[Address, Child] = {}
         self.child_refs: dict[Ref, Address] = {}
         self.parked: dict[int, Parked] = {}
+        self.debts: dict[int, Debt] = {}
+        """What sagas could not undo, by the seq of their handler."""
         self.stopped: int | None = None
-        """The parked message that holds the mailbox."""
+        """The parked message, or the debt, that holds the mailbox."""
         self.last_failure: tuple[int, str, bytes] | None = None
         self.main_due = False
         self.continue_wanted = False
@@ -353,12 +357,25 @@ class Actor:
         limits = self.spec.limits
         if len(self.pending) >= limits.pending_effects:
             raise LimitExceeded(str(self), "too much is pending", "pending_effects", limits.pending_effects)
-        # Messages are refused at half of this, so that what is open has room to come to its end.
-        what, holders = "its run is too long to ask for more", (open_.handler.where,)
-        if self.run_records >= 2 * limits.run_records:
-            raise HistoryFull(str(self), what, "run_records", limits.run_records, holders)
-        if self.run_bytes >= 2 * limits.run_bytes:
+        if self.exhausted:
+            what, holders = f"its run is too long for {open_.handler.where} to ask for more", self.holders
+            if self.run_records >= 2 * limits.run_records:
+                raise HistoryFull(str(self), what, "run_records", limits.run_records, holders)
             raise HistoryFull(str(self), what, "run_bytes", limits.run_bytes, holders)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the run is so long that nobody may ask for more.
+
+        Messages are refused at half of that, so that what is open has room to come to its end.
+        """
+        limits = self.spec.limits
+        return self.run_records >= 2 * limits.run_records or self.run_bytes >= 2 * limits.run_bytes
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """The handlers that keep the run open."""
+        return tuple(open_.handler.where for open_ in self.open.values())
 
     def waiter(self) -> Open:
         """The handler on whose behalf something is awaited."""

@@ -35,6 +35,7 @@ DROP: Final = 9
 MAIN: Final = 10
 CONTINUE: Final = 11
 CLOSE: Final = 12
+DISCHARGE: Final = 13
 
 KINDS: Final = {
     SIGNAL: "signal",
@@ -49,6 +50,7 @@ KINDS: Final = {
     MAIN: "main",
     CONTINUE: "continuation",
     CLOSE: "close",
+    DISCHARGE: "discharge",
 }
 
 
@@ -62,7 +64,7 @@ class Input(NamedTuple):
     id: str | None = None
     """The once-id."""
     ref: Ref | None = None
-    """The effect resolved, the arming that fires, or (with 0) the parked message meant."""
+    """The effect resolved, the arming that fires, or (with 0) the parked message or the debt meant."""
     sender: Sender | None = None
     options: tuple[str | int | None, ...] | None = None
     """Of a start: the fields of ``Terms``, as many of them as are said."""

@@ -30,6 +30,7 @@ def image(actor: Actor) -> dict[str, Any]:
         "timers": {key: (one.ref, one.due, one.fired) for key, one in actor.timers.items()},
         "children": {key: (one.ref, one.policy, one.told) for key, one in actor.children.items()},
         "parked": {seq: (one.input, one.error, one.now, one.first) for seq, one in actor.parked.items()},
+        "debts": dict(actor.debts),
         "stopped": actor.stopped,
         "last_failure": actor.last_failure,
         "course": (actor.main_due, actor.continue_wanted, actor.close_due, actor.harsh, actor.alarm),

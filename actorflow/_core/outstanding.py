@@ -162,7 +162,7 @@ def crowded(actor: Actor) -> HistoryFull | None:
         2 * actor.run_records < limits.run_records and 2 * actor.run_bytes < limits.run_bytes
     ):
         return None
-    holders = tuple(open_.handler.where for open_ in actor.open.values())
+    holders = actor.holders
     what = f"its run has {actor.run_records} records and {actor.run_bytes} bytes"
     if 2 * actor.run_records < limits.run_records:
         return HistoryFull(str(actor), what, "run_bytes", limits.run_bytes, holders)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .facts import CANCEL, DROP, FIRE, RESOLVE, RETRY, SIGNAL, START, TERMINATE, UPDATE
+from .facts import CANCEL, DISCHARGE, DROP, FIRE, RESOLVE, RETRY, SIGNAL, START, TERMINATE, UPDATE
 
 VACANT: Final = 0
 """No life yet."""
@@ -36,6 +36,7 @@ ADMISSION: Final[dict[int, dict[int, str]]] = {
         TERMINATE: REFUSE,
         RETRY: BEGIN,
         DROP: ADMIT,
+        DISCHARGE: ADMIT,
     },
     RUNNING: {
         SIGNAL: ADMIT,
@@ -47,6 +48,7 @@ ADMISSION: Final[dict[int, dict[int, str]]] = {
         TERMINATE: ADMIT,
         RETRY: ADMIT,
         DROP: ADMIT,
+        DISCHARGE: ADMIT,
     },
     CLOSING: {
         SIGNAL: REFUSE,
@@ -58,6 +60,7 @@ ADMISSION: Final[dict[int, dict[int, str]]] = {
         TERMINATE: ADMIT,
         RETRY: REFUSE,
         DROP: ADMIT,
+        DISCHARGE: ADMIT,
     },
     CLOSED: {
         SIGNAL: REFUSE,
@@ -69,8 +72,11 @@ ADMISSION: Final[dict[int, dict[int, str]]] = {
         TERMINATE: IGNORE,
         RETRY: REFUSE,
         DROP: ADMIT,
+        DISCHARGE: ADMIT,
     },
-    BROKEN: dict.fromkeys((SIGNAL, UPDATE, START, FIRE, RESOLVE, CANCEL, TERMINATE, RETRY, DROP), REFUSE),
+    BROKEN: dict.fromkeys(
+        (SIGNAL, UPDATE, START, FIRE, RESOLVE, CANCEL, TERMINATE, RETRY, DROP, DISCHARGE), REFUSE
+    ),
 }
 
 COMPLETED: Final = "completed"

@@ -118,7 +118,7 @@ def _replay(actor: Actor, record: Record, data: bytes) -> None:
         actor.seed = extra[NONCE]
     message = input_ if input_ is not None else _next(actor, seq)
     if input_ is not None and input_.kind == facts.CONTINUE and not can_continue(actor):
-        raise Divergence(str(actor), seq, "-", "what is open", "nothing", ", ".join(_holders(actor)))
+        raise Divergence(str(actor), seq, "-", "what is open", "nothing", ", ".join(actor.holders))
     if outcome in (PARKED, REFUSED, STALE):
         # Recorded as having left no trace: it is not run again, also when its bug is mended by now.
         set_aside(actor, seq, message, outcome, extra.get(ERROR, b""), now, stops=STOPPED in extra)
@@ -294,11 +294,7 @@ def _shown(actor: Actor, name: str, value: Any) -> str:
 def _who(actor: Actor, input_: Input) -> str:
     if input_.kind != facts.RESOLVE:
         return input_.name or facts.KINDS[input_.kind]
-    return ", ".join(_holders(actor)) or "a resolution"
-
-
-def _holders(actor: Actor) -> list[str]:
-    return [open_.handler.where for open_ in actor.open.values()]
+    return ", ".join(actor.holders) or "a resolution"
 
 
 def digested(actor: Actor, dumped: bytes) -> None:

@@ -12,6 +12,7 @@ from actorflow.errors import DecodeError
 
 from . import phases
 from .actor import Actor, Arming, Child, Parked
+from .debts import Debt
 from .facts import CONTINUE, ENGINE_VERSION, MAIN, Input
 from .quiet import dump_or_none, quiet, storable
 
@@ -70,6 +71,7 @@ def _core_of(actor: Actor, state: bytes | None) -> bytes:
             actor.run_records,
             actor.run_bytes,
             (actor.undigested, actor.digest_at),
+            [(seq, *debt) for seq, debt in actor.debts.items()],
         )
     )
 
@@ -138,6 +140,7 @@ def _restore(actor: Actor, plain: Any) -> None:
         actor.run_records,
         actor.run_bytes,
         (actor.undigested, actor.digest_at),
+        debts,
     ) = rest
     if actor.phase not in phases.PHASES:
         raise ValueError(f"there is no phase {actor.phase}")
@@ -150,6 +153,7 @@ def _restore(actor: Actor, plain: Any) -> None:
     for entity, key, seq, position, policy, told in children:
         actor.children[entity, key] = Child((seq, position), policy, told)
         actor.child_refs[seq, position] = entity, key
+    actor.debts = {seq: Debt(*debt) for seq, *debt in debts}
     actor.last_failure = None if failure is None else tuple(failure)
     actor.alarm = None if alarm is None else tuple(alarm)
 

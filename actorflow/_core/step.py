@@ -137,6 +137,9 @@ def step(actor: Actor, input_: Input, now: Instant) -> Turn:
         return _fired(actor, input_, now)
     if kind in (RETRY, facts.DROP):
         return _parked(actor, input_, now)
+    if kind == facts.DISCHARGE and (input_.ref is None or input_.ref[0] not in actor.debts):
+        owed = ", ".join(map(str, actor.debts)) or "none"
+        raise UsageError(f"{actor} owes nothing under that number: {owed}")
     return _plain(actor, input_, now)
 
 
@@ -163,8 +166,18 @@ def advance(actor: Actor, now: Instant) -> Turn | None:
     seq, input_ = actor.mailbox[0]
     if actor.stopped is not None and not (input_.kind == RETRY and input_.ref == (actor.stopped, 0)):
         return None
+    if actor.open and actor.exhausted and _suspends(actor, input_):
+        return None  # it would fail where it first awaits; when what is open has ended there is room again
     actor.mailbox.popleft()
     return _handled(actor, seq, input_, now, waited=True)
+
+
+def _suspends(actor: Actor, input_: Input) -> bool:
+    """Whether the handler of what waits in the mailbox may suspend."""
+    if input_.kind == RETRY and input_.ref is not None and input_.ref[0] in actor.parked:
+        input_ = actor.parked[input_.ref[0]].input
+    handler = actor.spec.handlers.get(input_.name)
+    return handler is not None and handler.suspends
 
 
 # ---- messages ----------------------------------------------------------------------------------------
@@ -337,8 +350,8 @@ def _has_room(actor: Actor) -> None:
         return
     if actor.unstorable is not None:
         raise actor.unstorable.with_traceback(None)
-    holders = tuple(open_.handler.where for open_ in actor.open.values())
-    raise HistoryFull(str(actor), "its run is too long to take another message", limit, allowed, holders)
+    what = "its run is too long to take another message"
+    raise HistoryFull(str(actor), what, limit, allowed, actor.holders)
 
 
 def _has_place(actor: Actor) -> None:
@@ -406,6 +419,8 @@ def _fired(actor: Actor, input_: Input, now: Instant) -> Turn:
     interleave = handler is not None and handler.interleave
     if not interleave and (actor.holder is not None or actor.mailbox or actor.stopped is not None):
         return _wait(actor, input_, now)
+    if actor.open and actor.exhausted and _suspends(actor, input_):
+        return _wait(actor, input_, now)  # as in advance: nobody would retry a timer that had failed
     return _handled(actor, actor.seq + 1, input_, now, waited=False)
 
 

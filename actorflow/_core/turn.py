@@ -8,21 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from actorflow.errors import Cancelled, DecodeError, Refused, UnknownHandler, WrongArgument
+from actorflow.errors import (
+    Cancelled,
+    CompensationFailed,
+    DecodeError,
+    Refused,
+    UnknownHandler,
+    WrongArgument,
+)
 
 from . import facts, phases
 from .actor import Actor, Parked
 from .ambient import ambient
-from .birth import bear, begin_run
-from .closing import close_slice
-from .facts import DONE, ENDED, FIRE, MAIN, OK, OPEN, STALE, UPDATE, Ended, Input, Instant, Terms
+from .birth import bear
+from .course import PERFORM, unpark, wind_up
+from .debts import Debt, debt_of
+from .facts import DONE, ENDED, FIRE, MAIN, OK, OPEN, STALE, UPDATE, Ended, Input, Instant
 from .pending import Open
-from .quiet import reload_state
 from .settle import settle
 from .spec import Handler
-from .tasks import Scope, cancel_scope, spawn
+from .tasks import Scope, spawn
 
 __all__ = [
     "holds_mailbox",
@@ -95,7 +102,7 @@ def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
     if actor.watches or actor.ready:
         settle(actor)
     if actor.ending is not None or actor.phase == phases.CLOSING:
-        _wind_up(actor)
+        wind_up(actor)
     return outcome
 
 
@@ -141,6 +148,9 @@ def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -
         body = actor.spec.codec.pack_failure(error)
         if how != facts.CANCELLED:
             actor.last_failure = open_.seq, handler.name, body
+            owed = debt_of(error)
+            if owed is not None:
+                _owe(actor, open_, owed)
     if actor.main is open_:
         actor.main = None
         if actor.ending is None:
@@ -153,6 +163,13 @@ def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -
     elif open_.fresh:
         return
     actor.effects.append(Ended(ENDED, open_.seq, how, body, open_.input.sender))
+
+
+def _owe(actor: Actor, open_: Open, owed: CompensationFailed) -> None:
+    """Keep what a handler could not undo; with too much of it nothing more begins."""
+    actor.debts[open_.seq] = Debt(open_.handler.name, actor.spec.codec.pack_failure(owed), actor.now)
+    if len(actor.debts) >= actor.spec.limits.parked_messages:
+        actor.stopped = open_.seq
 
 
 def _excludes(handler: Handler) -> bool:
@@ -174,135 +191,6 @@ def how_failed(error: BaseException) -> str:
     if isinstance(error, Refused):
         return REFUSED_BY_HANDLER
     return facts.CANCELLED if isinstance(error, Cancelled) else facts.FAILED
-
-
-# ---- turns that start no handler ---------------------------------------------------------------------
-
-
-def _begin_life(actor: Actor, input_: Input) -> int:
-    bear(actor, actor.spec.load(input_.body), input_.sender)
-    terms = Terms(*cast("Any", input_.options or ()))
-    if terms.timeout is not None:
-        actor.arm(facts.TIME_OUT, b"", actor.now + terms.timeout)
-    if terms.delay is not None and actor.main_due:
-        actor.main_due = False
-        actor.arm(facts.BEGIN_MAIN, b"", actor.now + terms.delay)
-    return DONE
-
-
-def _go_its_course(actor: Actor, input_: Input) -> int:
-    """A timer of the life itself has fired."""
-    del actor.timers[input_.name, input_.body]
-    if input_.name == facts.BEGIN_MAIN:
-        actor.main_due = True
-    else:
-        actor.touched = True
-        actor.ending = phases.TIMED_OUT, b""
-        _wind_up(actor)
-    return DONE
-
-
-def _resolve(actor: Actor, input_: Input) -> int:
-    assert input_.ref is not None, "a resolution names its effect"
-    pending = actor.pending.get(input_.ref)
-    if pending is not None:
-        pending.resolve(actor, input_.name, input_.body)
-    elif input_.ref == actor.alarm:
-        actor.alarm = None
-        actor.harsh = True
-    else:
-        child = actor.children.pop(actor.child_refs.pop(input_.ref))
-        if child.pending is not None and child.pending.open.seq in actor.open:
-            child.pending.resolve(actor, input_.name, input_.body)
-    settle(actor)
-    _wind_up(actor)
-    return DONE
-
-
-def _cancel(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
-    actor.touched = True
-    actor.ending = phases.CANCELLED, b""
-    _wind_up(actor)
-    return DONE
-
-
-def _terminate(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
-    """End at once: what is suspended is dropped, not cancelled, and compensates nothing."""
-    for open_ in list(actor.open.values()):
-        for pending in list(open_.pending.values()):
-            actor.withdraw(pending)
-            actor.forget(pending)
-        failure = actor.spec.codec.pack_failure(Cancelled(f"{actor} was terminated"))
-        actor.effects.append(Ended(ENDED, open_.seq, facts.CANCELLED, failure, open_.input.sender))
-        if open_.input.id is not None and open_.handler.kind == UPDATE:
-            actor.touched = True
-            actor.answers.append((open_.input.id, open_.seq, facts.CANCELLED, failure))
-    reload_state(actor)
-    actor.phase = phases.CLOSING
-    actor.status, actor.result = phases.TERMINATED, b""
-    close_slice(actor)
-    return DONE
-
-
-def _wind_up(actor: Actor) -> None:
-    """If the life is to end, tell open handlers, and when none is left, close."""
-    while actor.ending is not None:
-        (status, result), actor.ending = actor.ending, None
-        if actor.phase == phases.RUNNING:
-            actor.phase = phases.CLOSING
-            actor.status, actor.result = status, result
-            cancel_scope(actor, actor.scope)
-            settle(actor)
-        elif (
-            actor.phase == phases.CLOSING
-            and actor.status in phases.FROM_OUTSIDE
-            and status not in phases.FROM_OUTSIDE
-        ):
-            actor.status, actor.result = status, result  # it has cleaned up, and comes to an end of its own
-    if actor.phase == phases.CLOSING and not actor.open:
-        close_slice(actor)
-
-
-def _drop(actor: Actor, input_: Input) -> int:
-    assert input_.ref is not None, "a drop names what is parked"
-    _unpark(actor, input_.ref[0])
-    return DONE
-
-
-def _unpark(actor: Actor, seq: int) -> Parked:
-    if actor.stopped == seq:
-        actor.stopped = None
-    return actor.parked.pop(seq)
-
-
-def _continue(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
-    """Close the run, open the next; a main that may be is started again, on the state as it will be read."""
-    if actor.main is not None:
-        for pending in list(actor.main.pending.values()):
-            actor.withdraw(pending)
-            actor.forget(pending)
-        reload_state(actor)
-        actor.main_due = True
-    actor.run += 1
-    begin_run(actor)
-    return DONE
-
-
-def _close_on(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
-    close_slice(actor)
-    return DONE
-
-
-PERFORM: dict[int, Callable[[Actor, Input], int]] = {
-    facts.START: _begin_life,
-    facts.FIRE: _go_its_course,
-    facts.RESOLVE: _resolve,
-    facts.CANCEL: _cancel,
-    facts.TERMINATE: _terminate,
-    facts.DROP: _drop,
-    facts.CONTINUE: _continue,
-    facts.CLOSE: _close_on,
-}
 
 
 # ---- messages that wait, and those that are set aside ------------------------------------------------
@@ -327,7 +215,7 @@ def take(actor: Actor, seq: int, input_: Input, now: Instant) -> int:
         if parked is None:
             return STALE
         handler = _handler(actor, parked.input)
-        _unpark(actor, input_.ref[0])
+        unpark(actor, input_.ref[0])
         return start(actor, seq, parked.input._replace(id=None), handler, now)
     if kind == MAIN:
         assert actor.spec.main is not None, "admission has seen it"
@@ -382,7 +270,7 @@ def set_aside(
         actor.timers.pop((input_.name, input_.body), None)
     elif input_.kind == facts.RETRY:
         assert input_.ref is not None, "a retry names what is parked"
-        again = _unpark(actor, input_.ref[0])
+        again = unpark(actor, input_.ref[0])
         input_, first = again.input, again.first
     actor.parked[seq] = Parked(input_, failure, now, first)
     actor.last_failure = seq, input_.name, failure
@@ -400,5 +288,5 @@ def holds_mailbox(actor: Actor, input_: Input) -> bool:
 
 
 def _end_life(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
-    _wind_up(actor)
+    wind_up(actor)
     return DONE

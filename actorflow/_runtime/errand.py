@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -29,7 +28,6 @@ __all__ = [
     "WAITS",
     "Ending",
     "Errand",
-    "Line",
     "alone",
     "ending_of",
     "how_of",
@@ -155,6 +153,16 @@ class Errand:
         """By which the other side knows it again, in every attempt."""
         return key_of(self._nonce, self.ref)
 
+    def set_back(self, by: Instant) -> None:
+        """The clock was set back by so much: what is a duration takes no longer for that."""
+        self.since -= by
+        self.due -= by
+        self.beaten -= by
+        if self.close_by is not None:
+            self.close_by -= by
+        if self.start_by is not None:
+            self.start_by -= by
+
     def wants(self, attempt: int) -> bool:
         """Whether anybody waits for what this attempt comes to."""
         return self.attempt == attempt and self.phase == RUNS and not self.withdrawn
@@ -172,29 +180,3 @@ class Errand:
     def row(self) -> bytes:
         """The key of its row."""
         return numbered(self.path, *self.ref)
-
-
-class Line:
-    """The errands of one activity: those that run, and those that wait for their turn."""
-
-    __slots__ = ("activity", "broken", "expected", "failures", "next_at", "running", "trial_at", "waiting")
-
-    def __init__(self, activity: str) -> None:
-        self.activity = activity
-        self.running = 0
-        self.waiting: deque[Errand] = deque()
-        self.next_at: Instant = 0
-        """Before that, the rate lets nothing begin."""
-        self.failures = 0
-        """In a row."""
-        self.trial_at: Instant = 0
-        """With the circuit broken: when one attempt may show whether it can be closed."""
-        self.expected: Instant = 0
-        """When it is looked at again of itself."""
-        self.broken = False
-        """What the activity depends on is taken to be down."""
-
-    @property
-    def waits(self) -> int:
-        """How many wait for their turn."""
-        return sum(errand.phase == WAITS for errand in self.waiting)

@@ -21,8 +21,9 @@ from actorflow._core import facts
 from actorflow._core.facts import CANCELLED, OK, TIMED_OUT, Address, Input, Instant, Ref, Schedule
 from actorflow.errors import DecodeError, Interrupted, TokenSpent
 
-from .errand import DONE, OUTSIDE, PAUSES, RUNS, WAITS, Ending, Errand, Line, ending_of, how_of
+from .errand import DONE, OUTSIDE, PAUSES, RUNS, WAITS, Ending, Errand, ending_of, how_of
 from .frame import Row
+from .line import Line, is_final
 from .rows import Trace, pack_trace, unpack_trace
 from .tables import ERRANDS, NUMBER_BYTES, behind, name_of
 from .wakes import FOR_EVER
@@ -146,30 +147,15 @@ class Errands:
         self._expect_turn(line, now)
 
     def _may_begin(self, line: Line, errand: Errand, now: Instant) -> bool:
-        options = errand.options
-        if self.running >= self._at_most or self.stopping:
-            return False
-        if options.concurrency is not None:
-            batching = errand.activity.batching
-            # A batched activity's bound is of calls.
-            together = 1 if batching is None else batching.at_most
-            if line.running >= options.concurrency * together:
-                return False
-        if line.next_at > now:
-            return False
-        # With the circuit broken, one attempt at a time may try.
-        return not line.broken or (line.trial_at <= now and not line.running)
+        return self.running < self._at_most and not self.stopping and line.may_begin(errand, now)
 
     def _begin(self, line: Line, errand: Errand, now: Instant) -> None:
         errand.attempt += 1
         errand.phase = RUNS
         errand.since = now
         errand.start_by = None
-        line.running += 1
+        line.begins(errand.options, now)
         self.running += 1
-        rate = errand.options.rate
-        if rate is not None:
-            line.next_at = max(now, line.next_at) + round(1e6 / rate)
         if errand.attempt > 1 or errand.noted:
             self._note(errand)
         self._population.frame.begun.append(errand)
@@ -191,7 +177,7 @@ class Errands:
         """See that the line is looked at again when its first may begin."""
         if self.running >= self._at_most:
             self._crowded[line.activity] = line
-        at = max(line.next_at, line.trial_at if line.broken else 0)
+        at = line.opens_at
         if at > now and at != line.expected:
             line.expected = at
             heappush(self._due, (at, next(self._number), line))
@@ -223,7 +209,7 @@ class Errands:
         line = self._line(errand)
         self._leave(line, errand)
         if ending.how != CANCELLED:
-            self._mind_circuit(line, errand, ending, now)
+            line.mind_circuit(errand.options, ending, now)
         if ending.how == OK:
             self._finish(errand, OK, ending.body, id_)
         elif errand.withdrawn or ending.how == CANCELLED:
@@ -232,22 +218,6 @@ class Errands:
             self._failed(errand, ending, now, id_)
         self._let_others(line, now)
         self._population.post.carry(now)
-
-    def _mind_circuit(self, line: Line, errand: Errand, ending: Ending, now: Instant) -> None:
-        """Break the circuit after too many failures in a row, and close it after anything else."""
-        if ending.how == OK or (self._is_final(errand, ending) and ending.types and not ending.down):
-            line.failures = 0  # the other side has answered, if only with a no
-            if line.broken:
-                line.broken = False
-                _log.warning("the circuit of activity %s is closed again", line.activity)
-            return
-        line.failures += 1
-        breaker = errand.options.breaker
-        if breaker is not None and (ending.down or line.failures >= breaker.failures):
-            line.trial_at = now + breaker.pause // facts.MICROSECOND
-            if not line.broken:
-                line.broken = True
-                _log.warning("the circuit of activity %s is broken: its attempts wait", line.activity)
 
     def _let_others(self, line: Line, now: Instant) -> None:
         """There is room among those that run: let begin who waits for it, each activity in its turn."""
@@ -278,16 +248,12 @@ class Errands:
             line.running -= 1
             self.running -= 1
 
-    def _is_final(self, errand: Errand, ending: Ending) -> bool:
-        types = ending.types or (("TimeoutError",) if ending.how == TIMED_OUT else ())
-        return ending.final or any(name in errand.options.retry.non_retryable for name in types)
-
     def _failed(self, errand: Errand, ending: Ending, now: Instant, id_: str | None = None) -> None:
         """An attempt has failed: pause, and try again, unless that would be in vain."""
         errand.failure = ending.body
         errand.excused += ending.excused
         retry = errand.options.retry
-        if errand.counted < retry.maximum_attempts and not self._is_final(errand, ending):
+        if errand.counted < retry.maximum_attempts and not is_final(errand.options, ending):
             pause = self._pause(errand) if ending.after is None else ending.after
             if errand.close_by is None or now + pause < errand.close_by:
                 if pause <= 0:
@@ -343,6 +309,14 @@ class Errands:
                 self._look(what, now)
             self._population.post.carry(now)
         return not self._due or self._due[0][0] > now
+
+    def set_back(self, by: Instant) -> None:
+        """The clock was set back by so much; pauses, bounds and rates are durations, and stay as long."""
+        for errand in self.under_way.values():
+            errand.set_back(by)
+        for line in self.lines.values():
+            line.set_back(by)
+        self._due = [(at - by, number, what) for at, number, what in self._due]
 
     def _watch(self, errand: Errand) -> None:
         """See that an errand is looked at in time."""

@@ -159,6 +159,10 @@ class ActorHandle(Generic[E]):
         """Give up a parked message."""
         await self._door.send(self._address, Input(facts.DROP, ref=(seq, 0)), "drop()")
 
+    async def discharge(self, seq: int) -> None:
+        """Say that what a handler's sagas could not undo has been seen to."""
+        await self._door.send(self._address, Input(facts.DISCHARGE, ref=(seq, 0)), "discharge()")
+
     async def readmit(self) -> None:
         """Try again to bring an actor into memory that was set aside with a report."""
         await self._door.call(lambda host: host.readmit(self._address))

@@ -593,8 +593,13 @@ class Host:
 
     async def _mind_clock(self) -> None:
         population = self.population
+        seen = self.clock()
         while self._failure is None:
             now = self.clock()
+            if now < seen:
+                _log.warning("the clock was set back by %.3f s", (seen - now) / 1e6)
+                population.errands.set_back(seen - now)
+            seen = now
             # One at a time, as when opening: what is due after a long absence may be everybody.
             all_done = population.wake(now, 1) if not self._shut else True
             if population.busy(now):

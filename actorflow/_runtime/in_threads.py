@@ -222,6 +222,10 @@ class BlockingHandle(Generic[E]):
         """Give up a parked message."""
         _blocked(self._handle.drop(seq))
 
+    def discharge(self, seq: int) -> None:
+        """Say that what a handler's sagas could not undo has been seen to."""
+        _blocked(self._handle.discharge(seq))
+
     def readmit(self) -> None:
         """Try again to bring an actor into memory that was set aside with a report."""
         _blocked(self._handle.readmit())

@@ -11,7 +11,9 @@ from .rows import Head
 
 __all__ = ["VACANT_HEAD", "Resident", "StoredIds", "Tail"]
 
-VACANT_HEAD = Head(0, 0, 0, "", 0, 0, 0, 0, None, awaits=False, ids=0, tail_bytes=0, snapshots=())
+VACANT_HEAD = Head(
+    0, 0, 0, "", 0, 0, 0, 0, None, awaits=False, ids=0, parked=0, debts=0, tail_bytes=0, snapshots=()
+)
 """Of an actor that the tables do not know."""
 
 

@@ -65,6 +65,8 @@ class Head(NamedTuple):
     """Something outside is to be asked again as soon as the journal is opened."""
     ids: int
     """How many once-ids it remembers."""
+    parked: int
+    debts: int
     tail_bytes: int
     """What activation has to replay, behind the last snapshot."""
     snapshots: tuple[tuple[int, int, Instant, int], ...]

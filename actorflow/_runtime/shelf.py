@@ -221,6 +221,8 @@ class Shelf:
             due,
             _awaits(actor),
             len(actor.ids),
+            len(actor.parked),
+            len(actor.debts),
             tail_bytes,
             snapshots,
         )

@@ -24,6 +24,7 @@ from .shelf import status_of
 from .tables import address_of
 
 __all__ = [
+    "Debt",
     "Description",
     "Entry",
     "OpenHandler",
@@ -31,6 +32,7 @@ __all__ = [
     "Sent",
     "Summary",
     "Waiting",
+    "debts",
     "describe",
     "entry",
     "error_text",
@@ -99,6 +101,23 @@ class Parked:
 
 
 @frozen
+class Debt:
+    """What a handler's sagas could not undo."""
+
+    seq: int
+    """The handler's, and by this number it is discharged."""
+    handler: str
+    at: datetime
+    why: str
+    """It had to be undone."""
+    undone: tuple[str, ...]
+    not_undone: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.handler}: {'; '.join(self.not_undone)}"
+
+
+@frozen
 class Entry:
     """One line of history."""
 
@@ -142,6 +161,10 @@ class Summary:
     seq: int
     born: datetime
     updated: datetime
+    parked_count: int
+    """How many messages are parked."""
+    debt_count: int
+    """How many handlers left something that is to be undone by somebody."""
 
 
 @frozen
@@ -154,6 +177,8 @@ class Description(Summary):
     waiting: tuple[Waiting, ...]
     """What it waits for, timers included, the oldest first."""
     parked: tuple[Parked, ...]
+    debts: tuple[Debt, ...]
+    """What sagas could not undo, until somebody calls ``discharge``."""
     last_failure: str
     fault: str
     """Why it does not go on of itself, although it takes messages."""
@@ -181,6 +206,7 @@ class Description(Summary):
         if self.mailbox:
             lines.append(f"  mailbox   {len(self.mailbox)}: {', '.join(self.mailbox[:10])}")
         lines += [f"  parked    {one.seq} {one.handler}: {one.error}" for one in self.parked]
+        lines += [f"  owes      {one}" for one in self.debts]
         named = {"failure": self.last_failure, "fault": self.fault, "stuck": self.stuck}
         lines += [f"  {name:<9} {text}" for name, text in named.items() if text]
         lines.append(f"  replay    {self.tail_records} records, {self.tail_bytes} bytes")
@@ -204,6 +230,7 @@ def describe(resident: Resident, errands: Mapping[Ref, Errand]) -> Description:
         ),
         tuple(_with_errand(one, errands.get(one.ref)) for one in waiting(actor)),
         tuple(parked(actor)),
+        tuple(debts(actor)),
         "" if failure_ is None else f"{failure_[1]} (seq {failure_[0]}): {error_text(failure_[2])}",
         "" if resident.fault is None else str(resident.fault),
         "" if report is None else str(report),
@@ -219,7 +246,7 @@ def summary_of(resident: Resident) -> Summary:
     return Summary(*_outline(resident.actor))
 
 
-def _outline(actor: Actor) -> tuple[str, str, str, int, int, int, datetime, datetime]:
+def _outline(actor: Actor) -> tuple[str, str, str, int, int, int, datetime, datetime, int, int]:
     """What a list and a description say alike."""
     return (
         *actor.address,
@@ -229,6 +256,8 @@ def _outline(actor: Actor) -> tuple[str, str, str, int, int, int, datetime, date
         actor.seq,
         moment(actor.born),
         moment(actor.now),
+        len(actor.parked),
+        len(actor.debts),
     )
 
 
@@ -242,6 +271,8 @@ def summary(path: bytes, head: Head) -> Summary:
         head.seq,
         moment(head.born),
         moment(head.updated),
+        head.parked,
+        head.debts,
     )
 
 
@@ -308,6 +339,25 @@ def parked(actor: Actor) -> list[Parked]:
         Parked(seq, one.input.name, _plain(one.input.body), error_text(one.error), one.first)
         for seq, one in actor.parked.items()
     ]
+
+
+def debts(actor: Actor) -> list[Debt]:
+    """What somebody has to see to."""
+    found: list[Debt] = []
+    for seq, debt in actor.debts.items():
+        details: Any = failure(debt.failure).details
+        known: dict[str, Any] = details if isinstance(details, dict) else {}
+        found.append(
+            Debt(
+                seq,
+                debt.handler,
+                moment(debt.now),
+                str(known.get("why", "")),
+                tuple(known.get("undone", ())),
+                tuple(known.get("not undone", (error_text(debt.failure),))),
+            )
+        )
+    return found
 
 
 def entry(actor: Actor, record: Record) -> Entry:

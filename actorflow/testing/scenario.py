@@ -37,7 +37,7 @@ from actorflow._core.quiet import quiet, silence
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
 from actorflow._determinism import guard
-from actorflow._runtime.views import Entry, Parked, Sent, Waiting, entry, parked, sent, waiting
+from actorflow._runtime.views import Debt, Entry, Parked, Sent, Waiting, debts, entry, parked, sent, waiting
 from actorflow.errors import BadToken, Divergence, NondeterminismError, UsageError
 
 if TYPE_CHECKING:
@@ -186,6 +186,10 @@ class Scenario(Generic[E]):
         """Give up a parked message."""
         self._step(Input(facts.DROP, ref=(seq, 0)))
 
+    def discharge(self, seq: int) -> None:
+        """Say that what a handler's sagas could not undo has been seen to."""
+        self._step(Input(facts.DISCHARGE, ref=(seq, 0)))
+
     def _signal(self, handler: Message, args: Any, kwargs: Any, id_: str | None) -> None:
         turn = self._step(Input(facts.SIGNAL, handler.name, self._body(handler, args, kwargs), id_))
         if turn.fate == core.ANSWER and turn.how != facts.OK:
@@ -333,6 +337,11 @@ class Scenario(Generic[E]):
     def parked(self) -> list[Parked]:
         """The messages that wait for an operator."""
         return parked(self._actor)
+
+    @property
+    def debts(self) -> list[Debt]:
+        """What sagas could not undo, and nobody has discharged."""
+        return debts(self._actor)
 
     @property
     def mailbox(self) -> list[str]:

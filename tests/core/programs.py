@@ -27,6 +27,7 @@ __all__ = [
     "LIMITS",
     "Answer",
     "Cancel",
+    "Discharge",
     "Drop",
     "Late",
     "Malformed",
@@ -420,7 +421,11 @@ class Drop:
     which: int
 
 
-Move = Message | Malformed | Answer | Late | Pass | Cancel | Terminate | Start | Retry | Drop
+@frozen
+class Discharge: ...
+
+
+Move = Message | Malformed | Answer | Late | Pass | Cancel | Terminate | Start | Retry | Drop | Discharge
 
 
 @frozen
@@ -496,7 +501,7 @@ rarely: st.SearchStrategy[Move] = st.one_of(
     starts,
     repairs,
     st.builds(Late, st.integers(0, 9)),
-    st.sampled_from([Cancel(), Terminate(), Pass(1), Pass(9)]),
+    st.sampled_from([Cancel(), Terminate(), Pass(1), Pass(9), Discharge(), Discharge()]),
 )
 moves: st.SearchStrategy[Move] = st.one_of(
     messages,

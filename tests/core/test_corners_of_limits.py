@@ -170,7 +170,7 @@ def test_what_is_open_may_ask_until_its_run_is_twice_too_long() -> None:
     for _ in range(5):
         assert not reply.done
         endless.answer(act, 1)
-    with pytest.raises(af.HistoryFull, match="its run is too long to ask for more") as full:
+    with pytest.raises(af.HistoryFull, match=r"its run is too long for Endless\.go to ask for more") as full:
         _ = reply.value
     assert full.value.holders == (Endless.go.where,)
     assert endless.update(Endless.count).value == 8

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import actorflow as af
-from actorflow import entity, signal, timer, update
+from actorflow import Limits, entity, signal, timer, update
 from actorflow._core import facts
 from actorflow._core.facts import Input
 from actorflow._core.step import step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
+from tests.core.shop import act
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
@@ -88,3 +89,88 @@ def test_a_timer_that_falls_due_while_closing_is_not_outstanding() -> None:
     alarm.confirm_cancelled("a")
     assert (alarm.status, alarm.waiting) == ("cancelled", [])
     prove(alarm)
+
+
+# ---- a run that is too long --------------------------------------------------------------------------
+
+
+@entity(limits=Limits(run_records=4, continue_records=3))
+class Clerk:
+    """It has a long talk beside the work, and a round to make every day."""
+
+    rounds: int = 0
+    talked: int = 0
+    hung_up: bool = False
+
+    @update(interleave=True)
+    async def talk(self) -> int:
+        while not self.hung_up:
+            try:
+                self.talked += await act(self.talked)
+            except af.HistoryFull:
+                break
+        return self.talked
+
+    @signal(interleave=True)
+    def hang_up(self) -> None:
+        self.hung_up = True
+
+    @signal
+    def open(self) -> None:
+        self.round().arm(after=DAY)
+
+    @timer
+    async def round(self) -> None:
+        self.rounds += await act(0)
+        self.round().arm(after=DAY)
+
+
+def test_a_timer_that_has_no_room_waits_and_rings_on() -> None:
+    """Its handler could not await anything: it waits until what is open has ended, and is armed again."""
+    clerk = Scenario(Clerk)
+    clerk.signal(Clerk.open)
+    talked = clerk.update(Clerk.talk)
+    for _ in range(6):
+        clerk.answer(act, 1)
+    assert not talked.done
+    clerk.advance(DAY)
+    assert (clerk.mailbox, clerk.parked, clerk.open) == (["round"], [], ["talk"])
+    clerk.restart()
+    while not talked.done:  # until it is told that its run is too long
+        clerk.answer(act, 1)
+    assert (clerk.mailbox, clerk.open) == ([], ["round"])
+    for day in range(1, 4):
+        clerk.answer(act, 1)
+        assert clerk.state.rounds == day
+        clerk.advance(DAY)
+    prove(clerk)
+
+
+def test_a_timer_that_awaits_nothing_has_room_enough() -> None:
+    """It rings at its time, however long the run is."""
+
+    @entity(limits=Limits(run_records=2, continue_records=2))
+    class Quick:
+        rang: int = 0
+
+        @update(interleave=True)
+        async def talk(self) -> None:
+            for n in range(3):
+                await act(n)
+
+        @signal
+        def open(self) -> None:
+            self.ring().arm(after=DAY)
+
+        @timer
+        def ring(self) -> None:
+            self.rang += 1
+
+    quick = Scenario(Quick)
+    quick.signal(Quick.open)
+    quick.update(Quick.talk)
+    for _ in range(2):
+        quick.answer(act, 1)
+    quick.advance(DAY)
+    assert quick.state.rang == 1
+    prove(quick)

@@ -145,6 +145,8 @@ class Course:
                 kind = facts.RETRY if isinstance(move, p.Retry) else facts.DROP
                 parked = [*actor.parked, 999]
                 self._give(Input(kind, ref=(parked[which % len(parked)], 0)))
+            case p.Discharge():
+                self._give(Input(facts.DISCHARGE, ref=(next(iter(actor.debts), 999), 0)))
 
     def _answer(self, move: p.Answer) -> None:
         waiting = outstanding(self.actor)
@@ -349,5 +351,5 @@ def test_the_programs_go_everywhere() -> None:
         one.__name__ for one in facts.EFFECTS.values()
     }
     wanted |= {facts.MARKS, facts.STOPPED, facts.ERROR, "completed", "failed", "cancelled", "terminated"}
-    # A stale fire takes several rare things at once; the traces have one.
-    assert wanted - {"stale"} | {"NondeterminismError", "Unstorable"} <= seen
+    # These take several rare things at once; the traces have them.
+    assert wanted - {"stale", "discharge"} | {"NondeterminismError", "Unstorable"} <= seen

@@ -324,7 +324,7 @@ def test_a_saga_goes_on_when_a_compensation_is_cancelled_from_outside() -> None:
     scenario.fail(act, ValueError("x"))
     scenario.confirm_cancelled(act)
     scenario.answer(other, 1)
-    with pytest.raises(af.HandlerFailed, match="undone other; not undone act"):
+    with pytest.raises(af.HandlerFailed, match=r"undone other\(1\); not undone act\(2\)"):
         _ = reply.value
 
 

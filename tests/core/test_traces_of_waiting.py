@@ -289,7 +289,7 @@ def test_a_saga_that_cannot_be_undone_whole_says_what_is_left() -> None:
     waits.fail(undo_it, RuntimeError("locked"))
     waits.answer(undo_it)
     with pytest.raises(
-        HandlerFailed, match=r"undone undo_it; not undone undo_it \(ActivityFailed.*locked"
+        HandlerFailed, match=r"undone undo_it\(1\); not undone undo_it\(2\) \(ActivityFailed.*locked"
     ) as failed:
         _ = reply.value
     assert failed.value.type == CompensationFailed.__name__

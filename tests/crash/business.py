@@ -32,6 +32,7 @@ from actorflow import (
     NotStarted,
     Refused,
     Runtime,
+    TokenSpent,
     activity,
 )
 from entities import approval as approvals
@@ -301,10 +302,11 @@ class Life:
         async for what, approver, token in self.world.letters:
             for says in verdict_of(self.seed, token):
                 self.ledger.add("says", what, approver, token, says)
-                if says == "cannot":
-                    await self.runtime.fail(token, RuntimeError("no such mailbox"))
-                else:
-                    await self.runtime.resolve(token, Answer(approved=says == "yes"))
+                with contextlib.suppress(TokenSpent):  # the next one has decided by now
+                    if says == "cannot":
+                        await self.runtime.fail(token, RuntimeError("no such mailbox"))
+                    else:
+                        await self.runtime.resolve(token, Answer(approved=says == "yes"))
                 self.ledger.add("said", what, approver, token, says)
 
     async def campaign(self, number: int) -> None:

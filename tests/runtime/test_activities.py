@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -320,7 +321,8 @@ async def test_the_next_attempt_hears_how_far_the_last_one_came(name: str, mock_
         return go_on()
 
     acts: Acts = {"one": go_on_on_trio if name == "ask" else go_on}
-    async with office(MemoryJournal(), mock_clock, acts, retry=policy(3)) as one:
+    patient = timedelta(days=1)  # time is made to pass while a thread is still on its way
+    async with office(MemoryJournal(), mock_clock, acts, retry=policy(3), start_to_close=patient) as one:
         caller = one.ask("one", name)
         while not caller.done:
             await one.passes(3)

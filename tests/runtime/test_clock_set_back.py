@@ -1,0 +1,103 @@
+"""The wall clock is set back: what is a duration takes no longer for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from trio.testing import MockClock
+
+from actorflow import Breaker, Unavailable
+from actorflow._runtime.errands import Errands
+from persistence import MemoryJournal
+
+from .desk import office
+from .drive import SECOND_US
+from .held import Clock
+from .works import SECOND, Yard, policy, see_rest, yard
+
+HOUR_US = 3_600 * SECOND_US
+
+
+def pauses() -> Yard:
+    """Somebody pauses after a failure."""
+    drive = yard(retry=policy(3, 5, 5))
+    drive.want("one")
+    drive.end("one", ValueError("no"))
+    return drive
+
+
+def rated() -> Yard:
+    """Somebody waits, for only so many may begin in a second."""
+    drive = yard(rate=0.2)
+    drive.want("zero")
+    drive.want("one")
+    drive.end("zero")
+    return drive
+
+
+def broken() -> Yard:
+    """Somebody waits until it may be tried whether the other side is there again."""
+    drive = yard(breaker=Breaker(failures=1, pause=5 * SECOND), retry=policy(9, 1, 1))
+    drive.want("one")
+    drive.end("one", Unavailable("down"))
+    return drive
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("waiting", [pauses, rated, broken])
+def test_a_pause_takes_no_longer(waiting: Callable[[], Yard], told: bool) -> None:
+    """Five seconds are five seconds; and whoever is not told waits for an hour."""
+    drive = waiting()
+    drive.settle()
+    drive.now -= HOUR_US
+    if told:
+        drive.errands.set_back(HOUR_US)
+    begun = len(drive.numbers("one"))
+    drive.later(4.9)
+    drive.later(1.5)
+    drive.settle()
+    assert (len(drive.numbers("one")) == begun + 1) == told
+    if told:
+        drive.rest()
+        see_rest(drive)
+
+
+def test_a_bound_of_time_is_as_long_as_it_was() -> None:
+    """``schedule_to_close`` comes after its seconds, not an hour later."""
+    drive = yard(schedule_to_close=60 * SECOND, retry=policy(9, 40, 40))
+    drive.want("one")
+    drive.end("one", ValueError("no"))
+    drive.now -= HOUR_US
+    drive.errands.set_back(HOUR_US)
+    drive.later(41)
+    drive.settle()
+    drive.end("one", ValueError("no"))
+    assert drive.told() == ["one: ValueError no"], "another pause would be longer than there is time"
+
+
+async def test_the_host_sees_it(mock_clock: MockClock) -> None:
+    """It looks at the clock every few seconds, and tells the errands."""
+    clock, calls = Clock(), list[int]()
+
+    async def fail_once() -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError("no")
+        return "done"
+
+    acts = {"one": fail_once}
+    async with office(MemoryJournal(), mock_clock, acts, clock=clock, retry=policy(2, 20, 20)) as one:
+        caller = one.ask("one")
+        await one.passes(0)
+        clock.now -= HOUR_US
+        for _ in range(8):
+            await one.passes(5)
+        assert caller.value == "ok done"
+
+
+async def test_and_without_that_it_would_not(mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: whoever does not tell them lets them wait."""
+    monkeypatch.setattr(Errands, "set_back", lambda self, by: None)
+    with pytest.RaisesGroup(AssertionError, flatten_subgroups=True):
+        await test_the_host_sees_it(mock_clock)
