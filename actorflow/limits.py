@@ -70,7 +70,7 @@ class Limits:
     running_activities: int = _bound(1_000)
     """Attempts of activities that run at a time; more wait for their turn."""
     activity_threads: int = _bound(40)
-    """Threads for activities that are a plain ``def``."""
+    """Threads for activities that are a plain ``def``; for those that hang, up to as many again are lent."""
     close_grace: timedelta = timedelta(seconds=2)
     """How long attempts that run may go on when the runtime is closed."""
 

@@ -49,6 +49,11 @@ class Attempts:
         self.running: dict[Run, None] = {}
         self.hanging: dict[str, None] = {}
         """Threads whose function still runs although it was given up."""
+        self._threads = threads
+        self._lent = 0
+        """Places given to others for those that hanging threads keep."""
+        self._present: dict[Run, trio.Event] = {}
+        """Those whose function may still run, given up or not."""
         self._gathered: dict[str, _Gathered] = {}
         self._over = False
         self._nursery = nursery
@@ -85,7 +90,14 @@ class Attempts:
             return  # the next runtime takes these for interrupted
         run = Run(self, errands)
         self.running[run] = None
-        self._nursery.start_soon(run.go)
+        self._present[run] = trio.Event()
+        self._nursery.start_soon(self._go, run)
+
+    async def _go(self, run: Run) -> None:
+        try:
+            await run.go()
+        finally:
+            self._present.pop(run).set()
 
     def stop(self, errands: Iterable[Errand]) -> None:
         """Nobody wants these any more."""
@@ -146,6 +158,27 @@ class Attempts:
         for run in list(self.running):
             del self.running[run]
             run.scope.cancel()
+
+        present = dict(self._present)
+        with trio.move_on_after(LINGER_S):
+            for gone in present.values():
+                await gone.wait()
+        for run, gone in present.items():
+            if not gone.is_set():
+                _log.error("%s shields itself from being stopped: closing waits for it", run)
+
+    def hangs(self, name: str) -> None:
+        """A thread does not end, and cannot be stopped: its place is lent to another, up to as many again."""
+        self.hanging[name] = None
+        if self._lent < self._threads:
+            self._lent += 1
+            self.limiter.total_tokens += 1
+
+    def ends_at_last(self) -> None:
+        """One of those has ended."""
+        if self._lent > len(self.hanging):
+            self._lent -= 1
+            self.limiter.total_tokens -= 1
 
     async def _watch(self) -> None:
         """Give up what does not end although its time is over."""

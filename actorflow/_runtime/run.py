@@ -1,7 +1,7 @@
 """One run of an activity's function: ``async def`` as a trio task, ``def`` in a thread.  Knows its time.
 
 It is the attempt of one errand, or of many that a batched activity answers together.  A thread cannot be
-stopped: one that outlives its time is named in the log, and keeps its place among the threads until it ends.
+stopped: one that outlives its time is named in the log, and its place among the threads is lent to another.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -154,6 +155,8 @@ class Run:
                 ended.set()
                 if attempts.hanging.pop(name, ended) is None:
                     _log.warning("the thread %r has ended at last; nobody waits for what it came to", name)
+                    with suppress(trio.RunFinishedError):
+                        attempts.token.run_sync_soon(attempts.ends_at_last)
 
         try:
             return await trio.to_thread.run_sync(
@@ -161,10 +164,11 @@ class Run:
             )
         except trio.Cancelled:
             if self._began and not ended.is_set():
-                attempts.hanging[name] = None
+                attempts.hangs(name)
                 _log.error("the thread %r hangs: its time is over, and it cannot be stopped", name)
                 if ended.is_set():  # just now
                     attempts.hanging.pop(name, None)
+                    attempts.ends_at_last()
             raise
 
     # -- nobody wants it any more --------------------------------------------------------------------------

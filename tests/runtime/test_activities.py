@@ -257,6 +257,54 @@ async def test_a_thread_that_hangs_is_named(mock_clock: MockClock, said: Callabl
                 await trio.lowlevel.checkpoint()
 
 
+async def test_hanging_threads_do_not_keep_others_from_theirs(mock_clock: MockClock) -> None:
+    """A place that a hanging thread keeps is lent to another, up to as many again; and given back."""
+    gate = Gate()
+    acts: Acts = {"one": gate.block, "two": lambda: "quick"}
+    limits = Limits(activity_threads=1)
+    async with office(MemoryJournal(), mock_clock, acts, limits=limits, start_to_close=10 * SECOND) as one:
+        limiter = one.runtime._host._attempts.limiter  # type: ignore[union-attr]
+        for times, places in ((1, 2), (2, 2)):
+            hanging = one.ask("one", "ask_thread")
+            while gate.times < times:
+                await one.until(gate.thread_entered)
+            await one.passes(10.1)
+            await hanging.ended()
+            assert limiter.total_tokens == places
+        quick = one.ask("two", "ask_thread")
+        await one.passes(1)
+        assert not quick.done, "there is an end to it: two hang, where one has a place"
+        gate.thread_opened.set()
+        with trio.fail_after(20):
+            assert (await quick.ended()).value == "ok quick"
+            while limiter.total_tokens != 1:
+                await trio.lowlevel.checkpoint()
+
+
+async def test_who_shields_itself_from_being_stopped_is_named(
+    mock_clock: MockClock, said: Callable[[], str]
+) -> None:
+    """Closing has to wait for it; the log says for whom."""
+    gate = Gate()
+
+    async with trio.open_nursery() as nursery:
+
+        async def live() -> None:
+            limits = Limits(close_grace=SECOND)
+            async with office(MemoryJournal(), mock_clock, {"one": gate.insist}, limits=limits) as one:
+                one.ask("one")
+                await gate.entered.wait()
+
+        nursery.start_soon(live)
+        await gate.entered.wait()
+        with trio.fail_after(20):
+            while "shields itself from being stopped: closing waits for it" not in said():
+                await trio.testing.wait_all_tasks_blocked()
+                mock_clock.jump(0.5)
+        gate.opened.set()
+    assert "activity job of Desk 'a'" in said()
+
+
 async def test_who_waits_for_a_thread_hangs_nothing(mock_clock: MockClock, said: Callable[[], str]) -> None:
     """Time begins with the thread; and one that never had a thread is not said to hang."""
     gate = Gate()
