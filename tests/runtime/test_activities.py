@@ -14,6 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from actorflow import (
+    Activity,
     AsyncioRuntime,
     BadToken,
     BlockingRuntime,
@@ -25,6 +26,7 @@ from actorflow import (
     WrongArgument,
     activity,
 )
+from actorflow._authoring.calls import Call
 from actorflow._runtime.attempts import Attempts
 from actorflow._runtime.errand import Errand
 from actorflow._runtime.host import Host
@@ -956,6 +958,20 @@ async def test_without_a_time_out_nothing_would_end(
         assert not caller.done
         gate.opened.set()
         await caller.ended()
+
+
+async def test_arguments_by_reference_would_be_noticed(
+    mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where what is asked for is written down when it is awaited, and not when it is called."""
+
+    def call_by_reference(self: Activity[..., Any], *args: Any, **kwargs: Any) -> Call[Any]:
+        late = lambda actor: self._begin(self._encode(args, kwargs))(actor)  # noqa: E731, PLW0108 - not before
+        return Call("late", late)
+
+    monkeypatch.setattr(Activity, "__call__", call_by_reference)
+    with pytest.RaisesGroup(AssertionError, flatten_subgroups=True):
+        await test_arguments_changed_after_the_call_change_nothing(mock_clock)
 
 
 async def test_an_early_start_would_be_noticed(
