@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from actorflow._runtime.past import Past as Past
     from actorflow._runtime.runtime import Runtime as Runtime
     from actorflow._runtime.runtime import Statistics as Statistics
+    from actorflow._runtime.views import Debt as Debt
     from actorflow._runtime.views import Description as Description
     from actorflow._runtime.views import Entry as Entry
     from actorflow._runtime.views import Parked as Parked
@@ -120,7 +121,7 @@ _HOMES = {
     "_runtime.in_threads": ("BlockingBatch", "BlockingHandle", "BlockingRuntime"),
     "_runtime.past": ("Past",),
     "_runtime.runtime": ("Runtime", "Statistics"),
-    "_runtime.views": ("Description", "Entry", "Parked", "Summary", "Waiting"),
+    "_runtime.views": ("Debt", "Description", "Entry", "Parked", "Summary", "Waiting"),
     "errors": (
         "ActivityFailed",
         "ActorCompleted",
