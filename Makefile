@@ -15,7 +15,7 @@ STAMP := $(VENV)/installed$(subst /,-,$(CURDIR))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint imports types tests prove bench format clean
+.PHONY: help demo test lint imports types tests prove mutants bench format clean
 
 # One line per step: its name, what it does, and the seconds it took; its output only when it fails.
 define step
@@ -52,6 +52,9 @@ tests: $(STAMP) ## pytest, every branch of the core and the codec walked; ARGS='
 prove: $(STAMP) ## the same tests, searching much longer; the seed is printed; SEED=n repeats
 	@echo 'prove    pytest: the long search'
 	@ACTORFLOW_PROOF=prove $(RUN) pytest -n auto $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+mutants: $(STAMP) ## mistakes made on purpose where it is decided, one at a time, and which no test notices: an hour; ARGS='--sample 50'
+	@$(RUN) tests.mutants $(ARGS)
 
 bench: $(STAMP) ## benchmarks: NAME=turn for one, SIZE=small for a quick look
 	@$(RUN) benchmarks $(NAME) --size $(SIZE)

@@ -241,3 +241,32 @@ def test_what_was_examined_is_never_refused() -> None:
     assert accept(shop, first, 0).outcome == facts.ADMITTED
     assert accept(shop, second, 0).outcome == facts.PARKED
     assert "LimitExceeded" in str(shop.spec.codec.unpack(shop.parked[3].error)[1])
+
+
+def test_what_is_parked_where_nobody_lives_may_begin_only_what_a_message_may() -> None:
+    """A retry begins a life where a message could; where a field has no default, it says so."""
+
+    @entity
+    class Named:
+        name: str
+        seen: int = 0
+
+        @signal
+        def note(self) -> None:
+            self.seen += 1
+            if self.seen == 1 and self.name == "wrong":
+                raise ValueError("wrong")
+
+    vacant_ = bare(Named)
+    run(vacant_, sent(Named.note)._replace(sender=("Shop", "s", 1, 0)))
+    (seq,) = vacant_.parked
+    with pytest.raises(af.NotStarted, match="needs a value for name"):
+        step(vacant_, Input(facts.RETRY, ref=(seq, 0)), 0)
+    assert list(vacant_.parked) == [seq]
+
+    alive = Scenario(Named)
+    alive.start(Named("wrong"))
+    alive.signal(Named.note)
+    (parked,) = alive.parked
+    alive.retry(parked.seq)
+    assert len(alive.parked) == 1, "it was tried, and has failed again"
