@@ -165,6 +165,7 @@ class Checkpoint:
         """Add the rows by which the tables know an actor up to this frame; gives their size."""
         shelf = self._population.shelf
         if resident is not None and resident.actor.broken is None:
+            self._population.troubles.see_run(resident)
             rows = shelf.rows(resident, frame.position, final=final)
             resident.frame = resident.tabled = frame
             self.tabling[path] = resident

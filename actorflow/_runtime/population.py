@@ -53,6 +53,7 @@ from .resident import Resident, Tail
 from .rows import unpack_frame
 from .shelf import Shelf
 from .tables import LETTERS, SUSPECTS, TABLES, WAKES, address_of
+from .troubles import Troubles
 from .wakes import Wakes
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Population:
         self.post = Post(self)
         self.errands = Errands(self, limits.running_activities, lambda: chance(entropy))
         self.residency = Residency(self)
+        self.troubles = Troubles()
         self.residents = self.residency.residents
         self.roomy: list[Resident] = []
         """Those with room in their mailbox again for somebody who waits for it."""
@@ -172,6 +174,8 @@ class Population:
         if turn.record is not None:
             self._stand(resident, turn, now)
             self.go_on(resident, now)
+            if turn.outcome == facts.ADMITTED:
+                self.troubles.waits(resident, now)
         return turn
 
     def deliver_all(self, messages: Iterable[tuple[Resident, Input]], now: Instant) -> list[core.Turn]:
@@ -192,6 +196,8 @@ class Population:
             if turn.record is not None:
                 self._stand(resident, turn, now)
                 self.go_on(resident, now)
+                if turn.outcome == facts.ADMITTED:
+                    self.troubles.waits(resident, now)
             turns.append(turn)
         self.post.carry(now)
         return turns
@@ -211,17 +217,20 @@ class Population:
 
     def next_due(self, now: Instant) -> Instant:
         """When ``wake`` should be called at the latest."""
-        return min(self.wakes.next(now), self.errands.first)
+        return min(self.wakes.next(now), self.errands.first, self.troubles.first)
 
     @property
     def first_due(self) -> Instant:
         """The same, as far as it is known in memory."""
-        return min(self.wakes.first, self.errands.first)
+        return min(self.wakes.first, self.errands.first, self.troubles.first)
 
     def wake(self, now: Instant, at_most: int) -> bool:
         """Let fire what is due, at most so many times; says whether that was all."""
         if not self.errands.wake(now, at_most):
             return False
+        for resident, report in self.troubles.look(now):
+            if resident.actor.strict:
+                self.fault(resident, report)
         while at_most > 0:
             path = self.wakes.take(now)
             if path is None:

@@ -14,7 +14,7 @@ from actorflow._codec.failures import failure
 from actorflow._core import facts
 from actorflow._core.actor import Actor
 from actorflow._core.facts import TIMED_OUT, Ask, Await, Effect, Record, Ref, Schedule, Sleep, StartChild
-from actorflow._core.outstanding import Armed, Waking, outstanding, stuck
+from actorflow._core.outstanding import Armed, Waking, crowded, outstanding, stuck
 from actorflow._core.replay import show
 
 from .errand import OUTSIDE, PAUSES, Errand, how_of
@@ -184,6 +184,8 @@ class Description(Summary):
     """Why it does not go on of itself, although it takes messages."""
     stuck: str
     """Why its mailbox can never move."""
+    crowded: str
+    """Why it will soon take no more messages: an open handler keeps its run from closing."""
     run_records: int
     run_bytes: int
     tail_records: int
@@ -207,7 +209,12 @@ class Description(Summary):
             lines.append(f"  mailbox   {len(self.mailbox)}: {', '.join(self.mailbox[:10])}")
         lines += [f"  parked    {one.seq} {one.handler}: {one.error}" for one in self.parked]
         lines += [f"  owes      {one}" for one in self.debts]
-        named = {"failure": self.last_failure, "fault": self.fault, "stuck": self.stuck}
+        named = {
+            "failure": self.last_failure,
+            "fault": self.fault,
+            "stuck": self.stuck,
+            "crowded": self.crowded,
+        }
         lines += [f"  {name:<9} {text}" for name, text in named.items() if text]
         lines.append(f"  replay    {self.tail_records} records, {self.tail_bytes} bytes")
         return "\n".join(lines)
@@ -218,6 +225,7 @@ def describe(resident: Resident, errands: Mapping[Ref, Errand]) -> Description:
     actor = resident.actor
     failure_ = actor.last_failure
     report = stuck(actor)
+    warning = crowded(actor)
     tail = resident.tail
     records = [] if tail is None else tail.records
     kept = resident.head.snapshots
@@ -234,6 +242,7 @@ def describe(resident: Resident, errands: Mapping[Ref, Errand]) -> Description:
         "" if failure_ is None else f"{failure_[1]} (seq {failure_[0]}): {error_text(failure_[2])}",
         "" if resident.fault is None else str(resident.fault),
         "" if report is None else str(report),
+        "" if warning is None else warning.fact(),
         actor.run_records,
         actor.run_bytes,
         resident.head.records + len(records) - (kept[-1][0] if kept else 0),
