@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from persistence.journal import JournalStatistics as JournalStatistics
     from persistence.journal import Locked as Locked
     from persistence.journal import NotOpen as NotOpen
+    from persistence.journal import ReadOnly as ReadOnly
     from persistence.journal import Stopped as Stopped
     from persistence.journal import WrongFormat as WrongFormat
     from persistence.lmdb_journal import LmdbJournal as LmdbJournal
@@ -35,6 +36,7 @@ _HOMES = {
         "JournalStatistics",
         "Locked",
         "NotOpen",
+        "ReadOnly",
         "Stopped",
         "WrongFormat",
     ),

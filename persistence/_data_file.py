@@ -12,7 +12,7 @@ from typing import Any
 import lmdb
 
 from persistence import _directory as directory
-from persistence.journal import FORMAT, Damaged, JournalError, WrongFormat
+from persistence.journal import FORMAT, Damaged, JournalError, Locked, WrongFormat
 
 __all__ = [
     "GRAIN_BYTES",
@@ -133,6 +133,11 @@ def check_format(env: lmdb.Environment, path: Path) -> None:
 def opening_failed(path: Path, error: lmdb.Error | OSError) -> JournalError:
     """What to say where LMDB or the system would not open it."""
     said = f"{type(error).__name__}: {error}"
+    if "already open in this process" in said:
+        return Locked(
+            f"{path} is open in this process already\n"
+            "hint: use the journal that is open; to look at it from another, open it read_only there"
+        )
     if isinstance(error, lmdb.InvalidError | lmdb.CorruptedError | lmdb.PageNotFoundError):
         return Damaged(f"{path}: {said}\nhint: bring it back from a backup; check() tells more")
     return JournalError(

@@ -166,6 +166,8 @@ class Store:
     def _grow(self, batch: Collected) -> None:
         """Double the map, up to quota and reserve; what only removes may take the reserve once more."""
         env = self.env
+        if env.reader_check():
+            return  # somebody was killed while it read, and all pages that were freed since were kept for it
         limit = self._limit_bytes
         if batch.only_removes():
             limit += data_file.grains(self._reserve_bytes)

@@ -31,6 +31,7 @@ __all__ = [
     "JournalStatistics",
     "Locked",
     "NotOpen",
+    "ReadOnly",
     "Stopped",
     "WrongFormat",
 ]
@@ -60,6 +61,10 @@ class Damaged(JournalError):
 
 class NotOpen(JournalError):
     """It was not opened, it was closed, or this process is a fork of the one that opened it."""
+
+
+class ReadOnly(JournalError):
+    """It was opened to be looked at, and takes nothing."""
 
 
 class Full(JournalError):

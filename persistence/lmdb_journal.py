@@ -18,6 +18,7 @@ from persistence import _data_file as data_file
 from persistence import _directory as directory
 from persistence._batch import Collected, Standing
 from persistence._bounds import checked_key
+from persistence._onlooker import Onlooker
 from persistence._store import Store
 from persistence._upkeep import copied, findings
 from persistence.journal import (
@@ -27,6 +28,7 @@ from persistence.journal import (
     JournalStatistics,
     Locked,
     NotOpen,
+    ReadOnly,
     Stopped,
 )
 
@@ -39,6 +41,9 @@ class LmdbJournal:
     ``quota_bytes`` is what ``room`` counts down from; an eighth more is kept as a reserve.  ``map_bytes`` is
     address space, and grows by itself.  ``durability="process"`` leaves out every sync: many times quicker,
     survives ``kill -9``, and may lose or damage everything when the power fails.
+
+    ``read_only=True`` looks at a journal that is there, also while another process has it open.  It holds
+    nobody up, and changes nothing but LMDB's table of readers, where there is one.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class LmdbJournal:
         quota_bytes: int = 64 << 30,
         map_bytes: int = 1 << 30,
         durability: Literal["power", "process"] = "power",
+        read_only: bool = False,
     ) -> None:
         if durability not in {"power", "process"}:
             raise ValueError(f"durability={durability!r}, where 'power' and 'process' are allowed")
@@ -57,6 +63,7 @@ class LmdbJournal:
         self._quota_bytes = quota_bytes
         self._map_bytes = map_bytes
         self._durability = durability
+        self._read_only = read_only
         self._standing = Standing()
         self._store: Store | None = None
         self._note: directory.Note | None = None
@@ -68,6 +75,8 @@ class LmdbJournal:
 
     def __repr__(self) -> str:
         state = "closed" if self._store is None else "stopped" if self._stopped else "open"
+        if self._read_only:
+            return f"<LmdbJournal {str(self.path)!r}: {state}, to be read only>"
         survives = "loss of power" if self._durability == "power" else "the death of the process only"
         return f"<LmdbJournal {str(self.path)!r}: {state}, survives {survives}>"
 
@@ -78,7 +87,10 @@ class LmdbJournal:
         if self._store is not None:
             raise Locked(f"{self.path} is open already, by this journal\nhint: close it first")
         try:
-            self._take(tables)
+            if self._read_only:
+                self._look_at(tables)
+            else:
+                self._take(tables)
         except BaseException as error:
             self._let_go()
             # An error without a number is no system's: it was raised here, and has its hint.
@@ -104,13 +116,19 @@ class LmdbJournal:
         self._store.open_tables(tables, self._standing)
         self._note = directory.Note(self.path)
 
+    def _look_at(self, tables: Sequence[str]) -> None:
+        if not self.path.exists() or not directory.look(self.path):
+            raise FileNotFoundError(f"{self.path}: there is no journal to be read\nhint: is the path right?")
+        self._store = Onlooker(self.path / directory.DATA)
+        self._store.open_tables(tables, self._standing)
+
     def close(self) -> None:
         """Let go of everything; closing twice is no mistake."""
         store = self._store
         if store is None:
             return
         try:
-            if self._durability == "process" and self._stopped is None:
+            if self._durability == "process" and self._stopped is None and not self._read_only:
                 store.env.sync(True)  # noqa: FBT003 - it takes no name
         except lmdb.Error as error:
             raise JournalError(
@@ -162,12 +180,20 @@ class LmdbJournal:
     def write(self) -> Collected:
         """Write a batch: leaving the block commits it."""
         self._opened()
+        self._see_writable()
         if self._stopped is not None:
             raise Stopped(
                 f"{self.path} takes nothing more: an earlier commit failed ({_said(self._stopped)})\n"
                 "hint: close it and open it again; then it tells what is there"
             ) from self._stopped
         return Collected(self._standing, self._commit)
+
+    def _see_writable(self) -> None:
+        if self._read_only:
+            raise ReadOnly(
+                f"{self.path} was opened to be read only\n"
+                "hint: whoever writes opens it without read_only=True, in one process at a time"
+            )
 
     def _commit(self, batch: Collected, /) -> None:
         store = self._opened()
@@ -240,10 +266,14 @@ class LmdbJournal:
 
     def note(self, text: bytes, /) -> None:
         """Keep up to 4,000 bytes, cheaply, in the place of the last ones."""
+        self._see_writable()
         self._noting().write(text)
 
     def noted(self) -> bytes:
         """Read the last note; empty if there is none."""
+        if self._read_only:
+            self._opened()
+            return directory.noted(self.path)
         return self._noting().text
 
     def _noting(self) -> directory.Note:

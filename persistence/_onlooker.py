@@ -1,0 +1,149 @@
+"""A data file that is only looked at: beside the process that writes it, or while nobody does.
+
+Knows how a reader stays out of a writer's way, and how it notices one that it did not expect.  Writes nothing
+into the data file, and makes no file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import lmdb
+
+from persistence import _data_file as data_file
+from persistence import _directory as directory
+from persistence._batch import Standing
+from persistence._gate import Gate
+from persistence._store import Store
+from persistence.journal import Damaged, Locked
+
+__all__ = ["Onlooker"]
+
+T = TypeVar("T")
+
+LOOKS = 5
+LOOK_S = 0.01
+"""A file that is being written may be shorter than it says for the moment between two calls of the system."""
+
+
+class Onlooker(Store):
+    """A data file, mapped to be read.
+
+    Where LMDB's table of readers is there, the reader enters itself: a writer, also one that comes later,
+    leaves it the pages that it reads.  Where it is not, as in a backup, nobody has ever opened the file to
+    write; making the table would change the directory, so the file is read without, and what was read counts
+    only if the file is still the same.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._gate = Gate()
+        self._databases = {}
+        self._missing: frozenset[str] = frozenset()
+        """Tables that this release has and the journal does not: they are empty."""
+        self._page_bytes = 0
+        self.bytes_used = 0
+        for look in range(LOOKS):
+            try:
+                directory.check_data_file(file)
+                break
+            except Damaged:
+                if look == LOOKS - 1:
+                    raise
+                time.sleep(LOOK_S)
+        readers = file.with_name(f"{file.name}-lock")
+        self._entered = readers.exists() and os.access(readers, os.W_OK)
+        self._env = lmdb.open(
+            str(file),
+            subdir=False,
+            create=False,
+            readonly=True,
+            lock=self._entered,
+            lib_version=0,
+            map_size=data_file.grains(2 * file.stat().st_size),
+            max_dbs=data_file.TABLES_MAX + 2,
+            max_spare_txns=0,
+        )
+        self._as_of = self._env.info()["last_txnid"]
+
+    def open_tables(self, tables: Sequence[str], standing: Standing) -> None:
+        """Open those of these tables that are there, and find out where the log stands."""
+        env = self.env
+        if self._entered:
+            env.reader_check()  # whoever was killed while it read holds pages that the writer could use
+        data_file.check_format(env, self._file.parent)
+        there = [name for name in data_file.table_names(env) if name in tables]
+        self._log = log = env.open_db(data_file.LOG, create=False)
+        meta = env.open_db(data_file.META, create=False)
+        self._databases = {name: env.open_db(data_file.table_key(name), create=False) for name in there}
+        self._missing = frozenset(tables) - frozenset(there)
+
+        def stand() -> None:
+            with self._gate, self.env.begin() as txn:
+                standing.span = data_file.span_of(txn, log, meta)
+                pages = [data_file.pages_of(txn, each) for each in (log, *self._databases.values())]
+                self.bytes_used = sum(pages) * self.env.stat()["psize"]
+
+        self._steadily(stand)
+        standing.tables = frozenset(tables)
+        standing.writing = False
+
+    def _steadily(self, look: Callable[[], T]) -> T:
+        """Read, with the map as large as the file has become, and only what was there when it was opened."""
+        while True:
+            try:
+                found = look()
+            except lmdb.MapResizedError:
+                with self._gate.shut():
+                    self.env.set_mapsize(0)
+                continue
+            except lmdb.Error:
+                self._see_unchanged()  # that would be the reason
+                raise
+            self._see_unchanged()
+            return found
+
+    def _see_unchanged(self) -> None:
+        # A commit writes over no page of the state before it, whoever reads: what was read before the first
+        # one is whole.
+        if not self._entered and self.env.info()["last_txnid"] != self._as_of:
+            raise Locked(
+                f"{self._file.parent} has been written by another process since it was opened to be read\n"
+                f"hint: open it again; a reader that may not write {directory.DATA}-lock needs a backup"
+            )
+
+    # ---- read ----------------------------------------------------------------------------------------
+
+    def last(self) -> int:
+        """The position of the newest frame held, or 0."""
+        return self._steadily(super().last)
+
+    def frames(self, after: int, last: int) -> list[tuple[int, bytes]]:
+        """Some of the frames behind a position, and none behind another."""
+        look = super().frames
+        return self._steadily(lambda: look(after, last))
+
+    def read(self, table: str, key: bytes) -> bytes | None:
+        """A row's value."""
+        if table in self._missing:
+            return None
+        look = super().read
+        return self._steadily(lambda: look(table, key))
+
+    def scan(
+        self, table: str, start: bytes, stop: bytes | None, at_most: int, *, reverse: bool
+    ) -> list[tuple[bytes, bytes]]:
+        """Rows in order."""
+        if table in self._missing:
+            return []
+        look = super().scan
+        return self._steadily(lambda: look(table, start, stop, at_most, reverse=reverse))
+
+    def copy(self, to: Path) -> None:
+        """Write a compact copy, of what is committed now."""
+        look = super().copy
+        self._steadily(lambda: look(to))
