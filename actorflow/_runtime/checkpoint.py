@@ -13,8 +13,9 @@ from actorflow._core.facts import Instant
 from actorflow.errors import DecodeError
 
 from .frame import Frame
+from .log import Behind
 from .resident import Resident, Tail
-from .rows import carried, carried_from
+from .rows import carried
 
 if TYPE_CHECKING:
     from .population import Population
@@ -36,14 +37,13 @@ class Checkpoint:
     def __init__(self, population: Population, log_bytes: int) -> None:
         self._population = population
         self._log_bytes = log_bytes
-        self.tails: dict[bytes, Tail] = {}
+        self._behind = Behind()
+        self.tails = self._behind.tails
         """By path, what is in the log and not in the tables."""
         self.tabling: dict[bytes, Resident] = {}
         """Those whose rows travel with a frame that is not durable yet."""
         self.travelling: dict[bytes, Frame] = {}
         """The same for actors that are not in memory: the frame."""
-        self._carried: dict[bytes, int] = {}
-        """The frame that has, once more, all that the log has of an actor."""
         self._unreadable: dict[bytes, Tail] = {}
         """Records of actors of which the tables cannot even say how many there are."""
         self._leaving: dict[bytes, None] = {}
@@ -63,20 +63,7 @@ class Checkpoint:
 
     def found_in_log(self, path: bytes, position: int, record: bytes) -> None:
         """A journal that is being opened has this."""
-        tail = self.tails.get(path)
-        if not path[0]:
-            at = position
-            position, path = carried_from(path)
-            tail = self.tails.get(path)
-            if self._carried.get(path) != at:
-                self._carried[path] = at
-                tail = None  # the frames where it was before may still be there, and this takes their place
-        if tail is None:
-            tail = self.tails[path] = Tail(path)
-            tail.positions = []
-        assert tail.positions is not None, "it was made above"
-        tail.positions.append(position)
-        tail.records.append(record)
+        self._behind.take(path, position, record)
         self._logged += len(record)
 
     def readmit(self, path: bytes) -> None:

@@ -39,18 +39,18 @@ from actorflow._core.facts import (
 )
 from actorflow._core.outstanding import due_next
 from actorflow._core.spec import Spec
-from actorflow.errors import DecodeError, FaultError, JournalFull, LimitExceeded, UsageError
+from actorflow.errors import FaultError, JournalFull, LimitExceeded, UsageError
 from actorflow.limits import Limits
 
 from .checkpoint import Checkpoint
 from .errands import Errands, chance
 from .frame import Answered, Frame
 from .frame import Ended as Over
+from .log import read_log
 from .post import Post
 from .reading import Reading
 from .residency import Residency, wants_snapshot
 from .resident import Resident, Tail
-from .rows import unpack_frame
 from .shelf import Shelf
 from .tables import LETTERS, SUSPECTS, TABLES, WAKES, address_of
 from .troubles import Troubles
@@ -126,13 +126,7 @@ class Population:
     def _read(self) -> None:
         journal = self.journal
         self.residency.read(self.all_rows(SUSPECTS))
-        position = 0
-        for at, data in journal.frames():
-            if position and at != position + 1:
-                raise DecodeError(f"frame {position + 1} of the log", "it is gone, and later ones are there")
-            position = at
-            for path, record in unpack_frame(data, f"frame {position} of the log"):
-                self.checkpoint.found_in_log(path, position, record)
+        position = read_log(journal.frames(), self.checkpoint.found_in_log)
         # The frame with which a checkpoint ends outlives it, so where there ever was one there is a last.
         self.frame = Frame(position + 1)
         addressees = self.post.read(self.all_rows(LETTERS))

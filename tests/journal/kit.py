@@ -22,9 +22,9 @@ PATIENCE = 30
 """Seconds after which a child is taken to hang."""
 
 
-def lmdb_quick(path: Path, **options: int) -> LmdbJournal:
+def lmdb_quick(path: Path, *, quota_bytes: int = 64 << 30, map_bytes: int = 1 << 30) -> LmdbJournal:
     """One that leaves the syncs out, for tests in which no power fails."""
-    return LmdbJournal(path, durability="process", **options)
+    return LmdbJournal(path, quota_bytes=quota_bytes, map_bytes=map_bytes, durability="process")
 
 
 class Kind(NamedTuple):
