@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from actorflow._codec import Schema
     from persistence import Journal
 
-__all__ = ["Answer", "Cells", "Early", "Host", "undone"]
+__all__ = ["Answer", "Cells", "Early", "Host", "specs_of", "undone"]
 
 T = TypeVar("T")
 
@@ -97,7 +97,7 @@ class Host:
         clock: Callable[[], Instant],
     ) -> None:
         self.limits = Limits() if limits is None else limits
-        self.specs = {spec.name: spec for spec in _specs(entities, limits)}
+        self.specs = {spec.name: spec for spec in specs_of(entities, limits)}
         self.journal = journal
         self.clock = clock
         self.population = Population(journal, self.specs, self.limits, os.urandom, strict=strict)
@@ -646,7 +646,8 @@ def undone(failure: BaseException, what: str) -> Exception:
     return unknown
 
 
-def _specs(entities: Iterable[type[Any]], limits: Limits | None) -> Iterable[Spec]:
+def specs_of(entities: Iterable[type[Any]], limits: Limits | None) -> Iterable[Spec]:
+    """What the core knows of these entities, under the limits of whoever hosts those that have none."""
     for entity in entities:
         spec = spec_of(entity)
         if limits is not None and not spec.limited:

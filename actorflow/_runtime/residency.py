@@ -18,7 +18,7 @@ from actorflow._core.quiet import quiet, silence
 from actorflow.errors import ActorflowError, DecodeError, FaultError, Suspect, UnknownEntity, UsageError
 
 from .frame import Frame, Row
-from .resident import VACANT_HEAD, Resident
+from .resident import VACANT_HEAD, Resident, Tail
 from .rows import Head
 from .tables import SUSPECTS, address_of, name_of, path_of
 
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from actorflow._core.actor import Actor
 
     from .population import Population
+    from .shelf import Shelf
 
-__all__ = ["Residency", "wants_snapshot"]
+__all__ = ["SUSPECT_TIMES", "Residency", "made_again", "wants_snapshot"]
 
 _log = logging.getLogger("actorflow.runtime")
 
@@ -95,10 +96,7 @@ class Residency:
     def _bring(self, address: Address, path: bytes, head: Head) -> Resident:
         population = self._population
         try:
-            resident = population.shelf.activate(
-                address, head, population.checkpoint.tails.get(path), DURABLE
-            )
-            _see_arguments(resident.actor)
+            resident = made_again(population.shelf, address, head, population.checkpoint.tails.get(path))
         except UnknownEntity as error:
             if head is not VACANT_HEAD or path in population.checkpoint.tails:
                 self._report(path, error)  # it waits until somebody registers its entity
@@ -107,11 +105,7 @@ class Residency:
             raise
         except FaultError as error:
             # Its own records do not make it whole: the report is kept, and the others go on.
-            raise self.set_aside(path, error) from None
-        except Exception as error:
-            # An upcast of its author's, say; it is no more the others' than a damaged record.
-            what = f"it cannot be made again: {type(error).__name__}: {error}"
-            raise self.set_aside(path, DecodeError(name_of(path), what)) from error
+            raise self.set_aside(path, error) from error.__cause__
         self.residents[address] = resident
         self.activations += 1
         return resident
@@ -218,6 +212,20 @@ class Residency:
             self._population.checkpoint.let_leave(resident.path)
             return False
         return True
+
+
+def made_again(shelf: Shelf, address: Address, head: Head, tail: Tail | None) -> Resident:
+    """The actor that its records make; raises a ``FaultError`` where they do not make it whole."""
+    try:
+        resident = shelf.activate(address, head, tail, DURABLE)
+        _see_arguments(resident.actor)
+    except (FaultError, UsageError):
+        raise
+    except Exception as error:
+        # An upcast of its author's, say; it is no more the others' than a damaged record.
+        what = f"it cannot be made again: {type(error).__name__}: {error}"
+        raise DecodeError(name_of(path_of(address)), what) from error
+    return resident
 
 
 def _see_arguments(actor: Actor) -> None:

@@ -11,7 +11,17 @@ import pytest
 
 from tests.tidy.house import ROOT
 
-ROOMS = ["_authoring", "_codec", "_core", "_determinism", "_runtime", "errors", "limits", "testing"]
+ROOMS = [
+    "_authoring",
+    "_codec",
+    "_command",
+    "_core",
+    "_determinism",
+    "_runtime",
+    "errors",
+    "limits",
+    "testing",
+]
 WORLD = ["time", "random", "os", "logging"]
 
 FORBIDDEN: dict[str, dict[str, list[str]]] = {
@@ -30,6 +40,7 @@ FORBIDDEN: dict[str, dict[str, list[str]]] = {
     "journal": {
         "actorflow._runtime": ["persistence", "entities", "lmdb"],
         "actorflow.testing": ["persistence"],
+        "actorflow._command": ["entities", "lmdb"],
     },
     "bytes": {"persistence": ["actorflow", "entities", "msgpack", "trio"]},
     "rooms": {
@@ -52,7 +63,8 @@ FORBIDDEN: dict[str, dict[str, list[str]]] = {
             "trio",
             "lmdb",
         ],
-        "actorflow._runtime": ["actorflow.testing"],
+        "actorflow._runtime": ["actorflow.testing", "actorflow._command"],
+        "actorflow.testing": ["actorflow._command"],
         "actorflow.errors": ["actorflow._core", "actorflow._codec", "trio", "msgpack"],
         "actorflow.limits": ["actorflow._core", "actorflow._codec", "trio", "msgpack"],
     },
@@ -74,6 +86,7 @@ ALLOWED = {
         "os",
     ],
     "actorflow.testing": ["actorflow._runtime", "actorflow._core", "trio"],
+    "actorflow._command": ["actorflow.testing", "persistence", "rich"],
 }
 
 

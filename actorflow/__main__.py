@@ -1,0 +1,10 @@
+"""``python -m actorflow``: the same as the command ``actorflow``."""
+
+from __future__ import annotations
+
+import sys
+
+from actorflow._command.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

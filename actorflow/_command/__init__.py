@@ -1,0 +1,1 @@
+"""The command line: a program around the runtime, which opens a journal by its path, as applications do."""
