@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, made: Path) -> Shop:
+def shop(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """A folder for an application and its journals."""
-    return Shop(tmp_path, made)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield Shop(tmp_path, made)
+    sys.modules.pop("shop", None)

@@ -10,8 +10,10 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.tidy.house import ROOT
 
@@ -71,6 +73,10 @@ class Order:
 """The version that stores are made with."""
 
 
+ADD = "        self.give_up().arm(after=timedelta(days=30))\n"
+PAYS = '        self.receipt = await charge("order", cents)\n'
+
+
 def changed(*pairs: tuple[str, str], text: str = FIRST) -> str:
     """The application with something in it changed."""
     for old, new in pairs:
@@ -107,6 +113,11 @@ trio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
 """
 
 
+Under = Mapping[str, str]
+"""Variables of the environment."""
+NOTHING: Under = {}
+
+
 class Done(NamedTuple):
     """How a command ended."""
 
@@ -131,28 +142,38 @@ class Shop:
         """Deploy a version."""
         (self.folder / f"{name}.py").write_text(textwrap.dedent(text), "utf-8")
 
-    def make(self, carts: int = 3, orders: int = 3, text: str = FIRST, **variables: str) -> None:
+    def make(self, carts: int = 3, orders: int = 3, text: str = FIRST, under: Under = NOTHING) -> None:
         """Let actors live under a version."""
         self.write(text)
         kept = self._made / f"{carts}-{orders}"
-        if (text, variables) == (FIRST, {}) and kept.exists():
+        if (text, under) == (FIRST, NOTHING) and kept.exists():
             shutil.copytree(kept, self.folder, dirs_exist_ok=True)
             return
-        self.run("-c", MAKE, str(self.closed), str(self.backup), str(carts), str(orders), **variables)
-        if (text, variables) == (FIRST, {}):
+        self.run("-c", MAKE, str(self.closed), str(self.backup), str(carts), str(orders), under=under)
+        if (text, under) == (FIRST, NOTHING):
             for journal in (self.closed, self.backup):
                 shutil.copytree(journal, kept / journal.name)
 
-    def environment(self, **variables: str) -> dict[str, str]:
-        """What a process in the folder is started with: it finds the house, and leaves nothing behind."""
-        return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    def load(self, text: str) -> Any:
+        """A version as a module of this process; it stays known while the test runs, as hints need it."""
+        self.write(text)
+        spec = spec_from_file_location("shop", self.folder / "shop.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules["shop"] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
 
-    def run(self, *argv: str, check: bool = True, **variables: str) -> Done:
+    def environment(self, under: Under = NOTHING) -> dict[str, str]:
+        """What a process in the folder is started with: it finds the house, and leaves nothing behind."""
+        return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **under}
+
+    def run(self, *argv: str, check: bool = True, under: Under = NOTHING) -> Done:
         """Run Python in the folder."""
         done = subprocess.run(
             [sys.executable, *argv],
             cwd=self.folder,
-            env=self.environment(**variables),
+            env=self.environment(under),
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -161,7 +182,7 @@ class Shop:
         assert not check or done.returncode == 0, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def verify(self, *argv: str, entities: str = "shop", **variables: str) -> Done:
+    def verify(self, *argv: str, entities: str = "shop", under: Under = NOTHING) -> Done:
         """Run the command."""
         argv = ("-m", "actorflow", "verify", *(argv or (str(self.backup),)), "--entities", entities)
-        return self.run(*argv, check=False, **variables)
+        return self.run(*argv, check=False, under=under)
