@@ -21,7 +21,7 @@ import trio
 from attrs import field
 
 from actorflow import Runtime, entity, signal, timer
-from actorflow._command.main import main as command
+from actorflow._cli.main import main as command
 from actorflow.testing import verify
 from persistence import LmdbJournal
 

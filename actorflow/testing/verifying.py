@@ -256,9 +256,11 @@ class Verifier:
             row = self._reading.read(HEADS, path)
             looked = self._look(path, row or b"", digest=digest)
             looks += 1
-            if not looked.findings or looks == LOOKS or self._reading.read(HEADS, path) == row:
+            if not (looked.findings or digest) or self._reading.read(HEADS, path) == row:
                 return looked
             # Its rows have changed under the reader's eyes: what did not fit together may be of two moments.
+            if looks == LOOKS:
+                return looked._replace(digest=b"")
 
     def _look(self, path: bytes, row: bytes, *, digest: bool) -> Looked:
         try:

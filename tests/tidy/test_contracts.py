@@ -14,7 +14,7 @@ from tests.tidy.house import ROOT
 ROOMS = [
     "_authoring",
     "_codec",
-    "_command",
+    "_cli",
     "_core",
     "_determinism",
     "_runtime",
@@ -40,7 +40,7 @@ FORBIDDEN: dict[str, dict[str, list[str]]] = {
     "journal": {
         "actorflow._runtime": ["persistence", "entities", "lmdb"],
         "actorflow.testing": ["persistence"],
-        "actorflow._command": ["entities", "lmdb"],
+        "actorflow._cli": ["entities", "lmdb"],
     },
     "bytes": {"persistence": ["actorflow", "entities", "msgpack", "trio"]},
     "rooms": {
@@ -63,8 +63,8 @@ FORBIDDEN: dict[str, dict[str, list[str]]] = {
             "trio",
             "lmdb",
         ],
-        "actorflow._runtime": ["actorflow.testing", "actorflow._command"],
-        "actorflow.testing": ["actorflow._command"],
+        "actorflow._runtime": ["actorflow.testing", "actorflow._cli"],
+        "actorflow.testing": ["actorflow._cli"],
         "actorflow.errors": ["actorflow._core", "actorflow._codec", "trio", "msgpack"],
         "actorflow.limits": ["actorflow._core", "actorflow._codec", "trio", "msgpack"],
     },
@@ -86,7 +86,7 @@ ALLOWED = {
         "os",
     ],
     "actorflow.testing": ["actorflow._runtime", "actorflow._core", "trio"],
-    "actorflow._command": ["actorflow.testing", "persistence", "rich"],
+    "actorflow._cli": ["actorflow.testing", "persistence", "rich"],
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actorflow._command.main import main
+from actorflow._cli.main import main
 from tests.verify.shop import ADD, FIRST, PAYS, Shop, changed
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actorflow._command.progress import progress
+from actorflow._cli.progress import progress
 from tests.verify.shop import FIRST, PAYS, Shop, changed
 
 

@@ -24,7 +24,7 @@ from actorflow._runtime.tables import address_of, name_of
 from actorflow.testing.report import DIED, DIFFERS, Finding
 from actorflow.testing.verifying import Looked
 
-from .failure import CommandFailed
+from .failure import NotDone
 from .settings import AS_IT_IS, Setting
 from .worker import NOTE_BYTES, Task
 
@@ -52,7 +52,7 @@ class Worker:
         self.channel, theirs = Pipe()
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from actorflow._command.worker import main; main({theirs.fileno()}, {self._note.fileno()})"
+            f"from actorflow._cli.worker import main; main({theirs.fileno()}, {self._note.fileno()})"
         )
         self._process = subprocess.Popen(  # noqa: S603 - this Python, and our own line
             [sys.executable, "-c", code],
@@ -191,7 +191,7 @@ class Crew:
                 self._died(worker)
                 continue
             if isinstance(answer, str):
-                raise CommandFailed(answer)
+                raise NotDone(answer)
             part, worker.part = worker.part, None
             assert part is not None, "whoever is listened to is busy"
             self._gathered[part.number].looked[part.setting].update(zip(part.paths, answer, strict=True))
@@ -205,9 +205,9 @@ class Crew:
         self._deaths += 1
         assert part is not None, "whoever is listened to is busy"
         if path not in part.paths:
-            raise CommandFailed(f"a process that was to verify ended with {code} before it began")
+            raise NotDone(f"a process that was to verify ended with {code} before it began")
         if self._deaths > DEATHS_MAX:
-            raise CommandFailed(
+            raise NotDone(
                 f"{DEATHS_MAX} actors have ended the process that replayed them; the last is {name_of(path)}"
             )
         at = part.paths.index(path)

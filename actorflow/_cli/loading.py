@@ -10,7 +10,7 @@ from actorflow._authoring.entity import spec_of
 from actorflow.errors import UsageError
 from actorflow.limits import Limits
 
-from .failure import CommandFailed
+from .failure import NotDone
 
 __all__ = ["entities_of", "limits_of"]
 
@@ -26,7 +26,7 @@ def entities_of(names: Iterable[str]) -> list[type[Any]]:
         there = cast("dict[str, object]", vars(_module(module)))
         here = [value for value in there.values() if _is_entity(value)]
         if not here:
-            raise CommandFailed(
+            raise NotDone(
                 f"the module {module} has no entities\n"
                 "  hint: name the module in which the classes under @entity are, or one as module:Class"
             )
@@ -41,7 +41,7 @@ def limits_of(name: str | None) -> Limits | None:
     module, colon, inside = name.partition(":")
     limits = _named(module, inside) if colon else None
     if not isinstance(limits, Limits):
-        raise CommandFailed(f"{name} is no Limits\n  hint: name them as module:NAME")
+        raise NotDone(f"{name} is no Limits\n  hint: name them as module:NAME")
     return limits
 
 
@@ -50,13 +50,13 @@ def _module(name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise CommandFailed(f"{name} cannot be imported: {error}") from error
-        raise CommandFailed(
+            raise NotDone(f"{name} cannot be imported: {error}") from error
+        raise NotDone(
             f"there is no module {name}\n"
             "  hint: modules are looked for in the working directory first, then where Python looks"
         ) from error
     except Exception as error:
-        raise CommandFailed(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+        raise NotDone(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _named(module: str, inside: str) -> object:
@@ -65,7 +65,7 @@ def _named(module: str, inside: str) -> object:
         try:
             value = getattr(value, part)
         except AttributeError as error:
-            raise CommandFailed(f"the module {module} has no {inside}") from error
+            raise NotDone(f"the module {module} has no {inside}") from error
     return value
 
 
@@ -81,5 +81,5 @@ def _is_entity(value: object) -> TypeGuard[type[Any]]:
 
 def _entity(name: str, value: object) -> type[Any]:
     if not _is_entity(value):
-        raise CommandFailed(f"{name} is no entity\n  hint: name a class under @entity")
+        raise NotDone(f"{name} is no entity\n  hint: name a class under @entity")
     return value

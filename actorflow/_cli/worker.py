@@ -17,7 +17,7 @@ from actorflow.errors import ActorflowError, NondeterminismWarning
 from actorflow.testing.verifying import Looked, Verifier
 from persistence import JournalError, LmdbJournal
 
-from .failure import CommandFailed
+from .failure import NotDone
 from .loading import entities_of, limits_of
 from .settings import Setting
 
@@ -49,7 +49,7 @@ def main(channel_number: int, note: int) -> None:
         _work(channel, note)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit()  # nobody is there any more
-    except (CommandFailed, ActorflowError, JournalError, OSError) as error:
+    except (NotDone, ActorflowError, JournalError, OSError) as error:
         channel.send(str(error.__cause__ or error))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import frozen
 
-from .failure import CommandFailed
+from .failure import NotDone
 
 __all__ = ["AS_IT_IS", "KINDS", "Setting", "settings_of"]
 
@@ -61,6 +61,6 @@ def settings_of(kinds: Iterable[str]) -> list[Setting]:
     found: list[Setting] = []
     for kind in dict.fromkeys(kinds):
         if kind not in KINDS:
-            raise CommandFailed(f"{kind!r} is nothing to verify under; there are: {', '.join(KINDS)}")
+            raise NotDone(f"{kind!r} is nothing to verify under; there are: {', '.join(KINDS)}")
         found += KINDS[kind]
     return found

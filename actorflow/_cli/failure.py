@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-__all__ = ["CommandFailed"]
+__all__ = ["NotDone"]
 
 
-class CommandFailed(Exception):
+class NotDone(Exception):
     """Nothing was found out: the text says why, and what to do."""

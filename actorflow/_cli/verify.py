@@ -22,7 +22,7 @@ from actorflow.testing.verifying import Verifier, report_of, unopened
 from persistence import JournalError, LmdbJournal
 
 from .crew import Crew
-from .failure import CommandFailed
+from .failure import NotDone
 from .loading import entities_of, limits_of
 from .progress import progress
 from .settings import AS_IT_IS, KINDS, settings_of
@@ -67,15 +67,15 @@ def _count(text: str) -> int:
 def run(told: argparse.Namespace) -> bool:
     """Verify, print the report, and say whether all is well."""
     if told.sample is not None and told.actor:
-        raise CommandFailed("--sample and --actor exclude each other")
+        raise NotDone("--sample and --actor exclude each other")
     # As `python program.py` would find them: the application is in the directory where this is typed.
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - a path to import from is a string
     try:
         report, seed = _verified(told)
     except NotAccepted as error:
-        raise CommandFailed(str(error.__cause__ or error)) from error
+        raise NotDone(str(error.__cause__ or error)) from error
     except (JournalError, OSError) as error:
-        raise CommandFailed(str(error)) from error
+        raise NotDone(str(error)) from error
     well = report.ok and (told.unregistered == "warn" or not report.unregistered)
     if told.json:
         print(json.dumps({"ok": well, "seed": seed, **attrs.asdict(report)}, indent=2))

@@ -9,12 +9,12 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from actorflow.errors import UsageError
 
-from .failure import CommandFailed
+from .failure import NotDone
 
 __all__ = ["main"]
 
@@ -29,19 +29,26 @@ FOUND, FAILED, INTERRUPTED = 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that is named; gives the exit code."""
     parser = argparse.ArgumentParser(prog="actorflow", description="Durable actors, from the outside.")
-    parser.add_argument("--version", action="version", version=f"actorflow {version('actorflow')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    modules = {name: importlib.import_module(f"actorflow._command.{name}") for name in COMMANDS}
-    for name, line in COMMANDS.items():
-        modules[name].declare(commands.add_parser(name, help=line, description=modules[name].__doc__))
+    parser.add_argument("--version", action="version", version=f"actorflow {_release()}")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    modules = {name: importlib.import_module(f"actorflow._cli.{name}") for name in COMMANDS}
+    for each, line in COMMANDS.items():
+        modules[each].declare(commands.add_parser(each, help=line, description=modules[each].__doc__))
     arguments = parser.parse_args(argv)
-    command: str = arguments.command
+    name: str = arguments.name
     try:
-        well: bool = modules[command].run(arguments)
-    except (CommandFailed, UsageError) as error:
-        print(f"actorflow {command}: {error}", file=sys.stderr)
+        well: bool = modules[name].run(arguments)
+    except (NotDone, UsageError) as error:
+        print(f"actorflow {name}: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print(f"actorflow {command}: interrupted", file=sys.stderr)
+        print(f"actorflow {name}: interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0 if well else FOUND
+
+
+def _release() -> str:
+    try:
+        return version("actorflow")
+    except PackageNotFoundError:
+        return "of a checkout that is not installed"
