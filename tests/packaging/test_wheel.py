@@ -59,6 +59,12 @@ def test_the_wheel_is_typed(wheel: zipfile.ZipFile) -> None:
     assert "actorflow/py.typed" in wheel.namelist()
 
 
+def test_the_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
+    """Who installs it can type ``actorflow``."""
+    name = next(name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
+    assert "actorflow = actorflow._cli.main:main" in wheel.read(name).decode("utf-8")
+
+
 def test_the_metadata_is_what_was_promised(wheel: zipfile.ZipFile) -> None:
     """The licence, the Pythons and lower bounds alone: upper bounds would hold users back for no reason."""
     told = _metadata(wheel)

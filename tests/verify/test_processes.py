@@ -39,6 +39,15 @@ def test_an_actor_that_ends_the_process(shop: Shop) -> None:
     assert "1 finding, 1 cause" in done.out
 
 
+def test_a_process_that_cannot_begin(shop: Shop) -> None:
+    """Where the application ends a process while it is imported, no actor is to blame, and nothing is claimed."""
+    shop.make(carts=1, orders=0)
+    shop.write(f"import os\nif os.environ['PYTHONHASHSEED'] == '3':\n    os._exit(5)\n{FIRST}")
+    done = shop.verify(str(shop.backup), "--under", "hash-seed", under={"PYTHONHASHSEED": "0"})
+    assert (done.code, done.out) == (2, "")
+    assert "a process that was to verify ended with 5 before it began" in done.err
+
+
 SLOW = changed(
     ("        self.items[sku] =", "        time.sleep(0.02)\n        self.items[sku] ="),
     ("import trio\n", "import time\nimport trio\n"),
