@@ -112,6 +112,7 @@ def test_looking_beside_a_writer(path: Path) -> None:
             return [int(number) for number in writer.stdout.readline().split()]
 
         _, before = write(5)
+        map_mb = 0
         looking = _looked(path)
         for _ in range(20):
             last, map_mb = write(20)

@@ -40,7 +40,7 @@ def test_an_actor_that_ends_the_process(shop: Shop) -> None:
 
 
 def test_a_process_that_cannot_begin(shop: Shop) -> None:
-    """Where the application ends a process while it is imported, no actor is to blame, and nothing is claimed."""
+    """Where the application ends a process while it is imported, no actor is to blame: it is no finding."""
     shop.make(carts=1, orders=0)
     shop.write(f"import os\nif os.environ['PYTHONHASHSEED'] == '3':\n    os._exit(5)\n{FIRST}")
     done = shop.verify(str(shop.backup), "--under", "hash-seed", under={"PYTHONHASHSEED": "0"})
