@@ -50,8 +50,8 @@ class Worker:
         self._note = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self.channel: Connection[Any, Any]
         self.channel, theirs = Pipe()
-        # First our own modules, from where this process has them, and only then the application's directory is
-        # looked into: it may have a folder of its own named persistence.
+        # First our own modules, from where this process has them; only then the application's directory comes
+        # in front, which may have a folder of its own named persistence.
         code = (
             f"import sys; sys.path[:] = {sys.path[1:]!r}; from actorflow._cli.worker import main; "
             f"sys.path[:] = {sys.path!r}; main({theirs.fileno()}, {self._note.fileno()})"

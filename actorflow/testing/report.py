@@ -132,9 +132,13 @@ class Cause:
     count: int = 0
     findings: list[Finding] = field(factory=list[Finding])
     """The first thousand."""
+    mixed: bool = False
+    """What was found when there were too many causes to tell apart."""
 
     def __str__(self) -> str:
         first = self.findings[0]
+        if self.mixed:
+            return f"{_many(self.count, 'finding')} of still other causes; the first is\n    {first.fact}"
         others = [found.key for found in self.findings[1:SHOWN]]
         lines = [f"{_many(self.count, 'actor')} of {first.entity}: {MEANINGS[first.consequence]}"]
         if first.under:
@@ -233,7 +237,7 @@ class Tally:
         cause = self._causes.get(finding.cause)
         if cause is None:
             known = finding.cause if len(self._causes) < CAUSES_MAX else OTHERS
-            cause = self._causes.setdefault(known, Cause())
+            cause = self._causes.setdefault(known, Cause(mixed=known is OTHERS))
         cause.count += 1
         if len(cause.findings) < KEPT_OF_A_CAUSE:
             cause.findings.append(finding)

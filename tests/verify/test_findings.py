@@ -409,6 +409,7 @@ def test_what_is_kept_is_bounded() -> None:
     for number in range(CAUSES_MAX + 5):
         tally.add(_finding(number, "x" * number))
     assert len(tally.causes()) == CAUSES_MAX + 1
+    assert [one.count for one in tally.causes() if "of still other causes" in str(one)] == [6]
     assert sum(one.count for one in tally.causes()) == KEPT_OF_A_CAUSE + CAUSES_MAX + 10
 
 
