@@ -23,7 +23,7 @@ from .handlers import Main, Message, Query, Signal, Timer
 from .keys import check_name
 from .upcasts import Upcast, lifted
 
-__all__ = ["entity", "findings_of", "spec_of"]
+__all__ = ["entity", "findings_of", "spec_of", "specs_of"]
 
 T = TypeVar("T")
 SPEC: Final = "__actorflow__"
@@ -68,6 +68,15 @@ def spec_of(cls: type[Any]) -> Spec:
     if not isinstance(spec, Spec):
         raise UsageError(f"{cls!r} is not an entity\n  hint: write @entity above the class")
     return spec
+
+
+def specs_of(entities: Iterable[type[Any]], limits: Limits | None) -> Iterable[Spec]:
+    """What the core knows of these entities, under the limits of whoever hosts those that have none."""
+    for cls in entities:
+        spec = spec_of(cls)
+        if limits is not None and not spec.limited:
+            spec = attrs.evolve(spec, limits=limits)
+        yield spec
 
 
 def findings_of(cls: type[Any]) -> list[Finding]:

@@ -15,12 +15,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import attrs
 import trio
 from trio.lowlevel import current_task, wait_task_rescheduled
 
 from actorflow._authoring.callbacks import once_of, read_token, see_opens
-from actorflow._authoring.entity import spec_of
+from actorflow._authoring.entity import specs_of
 from actorflow._core import facts, phases
 from actorflow._core import step as core
 from actorflow._core.facts import Address, Ended, Input, Instant
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from actorflow._codec import Schema
     from persistence import Journal
 
-__all__ = ["Answer", "Cells", "Early", "Host", "specs_of", "undone"]
+__all__ = ["Answer", "Cells", "Early", "Host", "undone"]
 
 T = TypeVar("T")
 
@@ -644,15 +643,6 @@ def undone(failure: BaseException, what: str) -> Exception:
     unknown = Unknown(what, str(failure) or type(failure).__name__)
     unknown.__cause__ = failure
     return unknown
-
-
-def specs_of(entities: Iterable[type[Any]], limits: Limits | None) -> Iterable[Spec]:
-    """What the core knows of these entities, under the limits of whoever hosts those that have none."""
-    for entity in entities:
-        spec = spec_of(entity)
-        if limits is not None and not spec.limited:
-            spec = attrs.evolve(spec, limits=limits)
-        yield spec
 
 
 def _wake(cells: Any, value: object) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from attrs import frozen
 
+from actorflow._authoring.entity import specs_of
 from actorflow._core.actor import Actor
 from actorflow._core.facts import Address, Input
 from actorflow._core.once import Ids
@@ -22,7 +23,6 @@ from actorflow._core.quiet import silence
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore
 from actorflow._core.spec import Spec
-from actorflow._runtime.host import specs_of
 from actorflow._runtime.log import Behind, read_log
 from actorflow._runtime.reading import Reading
 from actorflow._runtime.residency import SUSPECT_TIMES, made_again
