@@ -225,12 +225,14 @@ def test_what_was_acknowledged_survives_kill_9(path: Path, seed: int, effort: in
             rest = writer.stdout.read().rpartition("\n")[0].split()
             acknowledged = int(rest[-1]) if rest else acknowledged
         assert acknowledged > begun
+        # Killed behind its first frame it has noted nothing, and the one before may have died there, too.
+        first = acknowledged == begun + 1
         journal = LmdbJournal(path)
         journal.open(TABLES)
         begun = journal.statistics().frames
         assert acknowledged <= begun <= acknowledged + 1
         assert [frame.split()[0] for _, frame in journal.frames()] == [b"%d" % n for n in range(1, begun + 1)]
         assert journal.read("rows", b"last") == b"%d" % begun
-        assert acknowledged - 1 <= int(journal.noted()) <= acknowledged
+        assert first or acknowledged - 1 <= int(journal.noted()) <= acknowledged
         journal.close()
         assert journal.check() == []
