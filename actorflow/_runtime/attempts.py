@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -17,7 +18,8 @@ import trio
 from actorflow.errors import ActorflowError
 
 from .errand import Ending, Errand
-from .run import Run
+from .run import FOR_EVER, Run
+from .turns import BEGINS
 
 if TYPE_CHECKING:
     from .host import Host
@@ -56,6 +58,10 @@ class Attempts:
         """Those whose function may still run, given up or not."""
         self._gathered: dict[str, _Gathered] = {}
         self._over = False
+        self.numbers = count(1)
+        self._stirred = trio.Event()
+        self._watched_at = FOR_EVER
+        """When somebody looks whether one hangs."""
         self._nursery = nursery
         nursery.start_soon(self._watch)
 
@@ -90,8 +96,12 @@ class Attempts:
             return  # the next runtime takes these for interrupted
         run = Run(self, errands)
         self.running[run] = None
-        self._present[run] = trio.Event()
-        self._nursery.start_soon(self._go, run)
+        self.host.in_turn((BEGINS, run.number), lambda: self._start(run))
+
+    def _start(self, run: Run) -> None:
+        if run in self.running:  # and the runtime is not being closed
+            self._present[run] = trio.Event()
+            self._nursery.start_soon(self._go, run)
 
     async def _go(self, run: Run) -> None:
         try:
@@ -154,6 +164,10 @@ class Attempts:
                 for run in list(self.running):
                     await run.over.wait()
                 await trio.lowlevel.checkpoint()
+        self.drop()
+
+    def drop(self) -> None:
+        """Let nothing begin any more, and give up whatever runs."""
         self._over = True
         for run in list(self.running):
             del self.running[run]
@@ -180,12 +194,28 @@ class Attempts:
             self._lent -= 1
             self.limiter.total_tokens -= 1
 
+    @property
+    def in_threads(self) -> list[Run]:
+        """Those that have a thread, or wait for one."""
+        return [run for run in self.running if run.in_thread]
+
+    def see_time(self, run: Run) -> None:
+        """Have it looked at in time whether a run hangs."""
+        if run.scope.deadline + LINGER_S < self._watched_at:
+            self._stirred.set()
+
     async def _watch(self) -> None:
         """Give up what does not end although its time is over."""
         while True:
-            await trio.sleep(LINGER_S)
+            self._stirred = trio.Event()
+            ends = min((run.scope.deadline for run in self.running), default=FOR_EVER)
+            # Not oftener than that: many may run, and each may end at another time.
+            self._watched_at = max(ends, trio.current_time()) + LINGER_S
+            with trio.move_on_at(self._watched_at):
+                await self._stirred.wait()
+                continue
             now = trio.current_time()
             for run in list(self.running):
-                if run.scope.deadline + LINGER_S < now:
+                if run.scope.deadline + LINGER_S <= now:
                     _log.error("%s hangs: it does not end, and is given up", run)
                     self.ended(run, run.late())

@@ -85,6 +85,9 @@ class Work(Crossing):
 class Bridge:
     """A host in a thread of its own, and the way there and back."""
 
+    clock: trio.abc.Clock | None = None
+    """Of the host's loop; trio's own if there is none."""
+
     def __init__(self, host: Host, bring_back: Callable[[Sequence[Crossing]], None]) -> None:
         self.host = host
         self.shut = "it is not open"
@@ -147,7 +150,7 @@ class Bridge:
 
     def _run(self) -> None:
         try:
-            trio.run(self._live)
+            trio.run(self._live, clock=self.clock)
         except BaseException as error:  # noqa: BLE001 - whatever ends this thread has to be told
             self.failure = _bare(error)
         why = "the runtime is closed"
@@ -186,12 +189,15 @@ class Bridge:
             self._strand("the runtime has stopped")
             raise
         finally:
-            await self.host.close()
+            await self._end_host()
         with trio.move_on_after(LINGER_S):
             while self._watched or self._stalled or self._alone:
                 await trio.lowlevel.checkpoint()
         if self.host.failure is not None:
             raise self.host.failure
+
+    async def _end_host(self) -> None:
+        await self.host.close()
 
     def _stop_after_all(self) -> None:
         self._take_all()

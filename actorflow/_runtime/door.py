@@ -38,6 +38,6 @@ class Door(Protocol):
         """Answer a query, once what it tells is durable."""
         ...
 
-    async def call(self, work: Callable[[Host], Awaitable[T]], /) -> T:
+    async def call(self, work: Callable[[Host], Awaitable[T]], where: str = ..., /) -> T:
         """Do something rarer in the host's own loop."""
         ...

@@ -110,8 +110,8 @@ class ActorHandle(Generic[E]):
     async def result(self, type_: Any = None) -> Any:
         """Wait until the life ends; gives what it completed with, or raises how else it ended."""
         form = None if type_ is None else schema(type_, f"the result of {self._address[0]}")
-        status, body = await self._door.call(lambda host: host.result(self._address))
         name = f"{self._address[0]} {self.key!r}"
+        status, body = await self._door.call(lambda host: host.result(self._address), f"result() of {name}")
         if status == "completed":
             given = body or NOTHING
             return unpack(given) if form is None else form.decode(given)

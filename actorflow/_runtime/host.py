@@ -20,6 +20,7 @@ from trio.lowlevel import current_task, wait_task_rescheduled
 
 from actorflow._authoring.callbacks import once_of, read_token, see_opens
 from actorflow._authoring.entity import specs_of
+from actorflow._authoring.waiting import LONGEST
 from actorflow._core import facts, phases
 from actorflow._core import step as core
 from actorflow._core.facts import Address, Ended, Input, Instant
@@ -34,6 +35,9 @@ from .errand import Ending, ending_of
 from .frame import Frame
 from .population import Population
 from .resident import Resident
+from .stand_ins import Replacing, stand_ins
+from .turns import InTurn, at_once
+from .wakes import NEAR_US
 from .waking import GO_ON, Waiter
 from .writer import Writer, Written
 
@@ -49,6 +53,7 @@ _log = logging.getLogger("actorflow.runtime")
 
 GLANCE_S: Final = 5.0
 """The wall clock may jump, so it is looked at this often, whatever is due."""
+FOR_EVER_S: Final = float("inf")
 WAKES_AT_ONCE: Final = 50
 CLOSE_S: Final = 60.0
 
@@ -94,12 +99,20 @@ class Host:
         *,
         strict: bool,
         clock: Callable[[], Instant],
+        activities: Replacing | None = None,
+        clock_jumps: bool = True,
+        entropy: Callable[[int], bytes] = os.urandom,
+        in_turn: InTurn = at_once,
     ) -> None:
         self.limits = Limits() if limits is None else limits
         self.specs = {spec.name: spec for spec in specs_of(entities, limits)}
         self.journal = journal
         self.clock = clock
-        self.population = Population(journal, self.specs, self.limits, os.urandom, strict=strict)
+        near = NEAR_US if clock_jumps else LONGEST
+        self.population = Population(journal, self.specs, self.limits, entropy, strict=strict, near_us=near)
+        self.stand_ins = stand_ins(activities or {})
+        self.in_turn = in_turn
+        self._glance_s = GLANCE_S if clock_jumps else FOR_EVER_S
         self._exit = AsyncExitStack()
         self._writer: Writer | None = None
         self._attempts: Attempts | None = None
@@ -177,6 +190,26 @@ class Host:
                     await trio.to_thread.run_sync(self.journal.close)
                 collector.stir()
 
+    async def abandon(self, failure: BaseException) -> None:
+        """Let go as a process does that is killed: nothing more is written, and nothing is brought to an end.
+
+        What the writer has in its hands may become durable, or may not.
+        """
+        self._failure = failure
+        self._shut = f"the runtime has stopped: {failure}"
+        self._strand(failure, self._in_flight)
+        if self._attempts is not None:
+            self._attempts.drop()
+        self._nursery.cancel_scope.cancel()
+        try:
+            await self._exit.aclose()
+        finally:
+            assert self._writer is not None, "it was opened"
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(self._writer.stop)
+                await trio.to_thread.run_sync(self.journal.close)
+            collector.stir()
+
     def forked(self) -> None:
         """Know that it is in a child of the process that opened it."""
         self._is_fork = True
@@ -224,6 +257,26 @@ class Host:
         """Threads whose function still runs although it was given up."""
         return () if self._attempts is None else tuple(self._attempts.hanging)
 
+    @property
+    def writing(self) -> bool:
+        """Whether a commit is under way."""
+        return self._in_flight is not None
+
+    @property
+    def gathered(self) -> bool:
+        """Whether there is something to write, and the task that would has not noticed."""
+        return self._parked is not None and self._to_write()
+
+    @property
+    def in_threads(self) -> dict[str, int | None]:
+        """Activities that run in threads, each with its thread once that has begun."""
+        return {} if self._attempts is None else {str(run): run.thread for run in self._attempts.in_threads}
+
+    @property
+    def ends_awaited(self) -> tuple[Address, ...]:
+        """Actors for the end of whose life somebody waits."""
+        return tuple(self._results)
+
     def see_open(self, what: str) -> None:
         """Raise if nothing is accepted."""
         if self._shut:
@@ -234,7 +287,7 @@ class Host:
         self.see_open(f"looking at {address[0]} {address[1]!r}")
         return self.population.resident(address, self.clock())
 
-    async def call(self, work: Callable[[Host], Awaitable[T]]) -> T:
+    async def call(self, work: Callable[[Host], Awaitable[T]], where: str = "") -> T:  # noqa: ARG002 - a door's
         """Do something in this loop, where the caller is already."""
         return await work(self)
 
@@ -546,6 +599,11 @@ class Host:
         why = str(failure) or type(failure).__name__
         self._shut = f"the runtime has stopped: {why}"
         _log.error("%s", self._shut, exc_info=failure)
+        self._strand(failure, in_doubt, *lost)
+
+    def _strand(self, failure: BaseException, in_doubt: Frame | None, *lost: Frame) -> None:
+        """Tell everybody who waits what became of that."""
+        why = str(failure) or type(failure).__name__
         if in_doubt is not None:
             in_doubt.failure = failure
             self._let_go(in_doubt)
@@ -611,7 +669,7 @@ class Host:
                 continue
             self._stirred = trio.Event()
             self._glance = population.next_due(now)
-            seconds = max(0.0, min((self._glance - now) / 1e6, GLANCE_S))
+            seconds = max(0.0, min((self._glance - now) / 1e6, self._glance_s))
             with trio.move_on_after(seconds):
                 await self._stirred.wait()
 

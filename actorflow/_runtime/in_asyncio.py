@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from persistence import Journal
 
-__all__ = ["AsyncioRuntime"]
+    from .stand_ins import Replacing
+
+__all__ = ["AsyncioRuntime", "outlast"]
 
 T = TypeVar("T")
 
@@ -59,9 +61,9 @@ class AsyncioDoor:
         data: bytes = await self._cross(Asked(address, name, body))
         return data
 
-    async def call(self, work: Callable[[Host], Awaitable[T]]) -> T:
+    async def call(self, work: Callable[[Host], Awaitable[T]], where: str = "this call") -> T:
         """Do something rarer in the host's own loop."""
-        found: T = await self._cross(Work(work, "this call"))
+        found: T = await self._cross(Work(work, where))
         return found
 
     async def _cross(self, crossing: Crossing) -> Any:
@@ -129,8 +131,11 @@ class AsyncioRuntime(Actors):
         limits: Limits | None = None,
         strict: bool = False,
         clock: Callable[[], Instant] = wall,
+        activities: Replacing | None = None,
     ) -> None:
-        self._door = self._asyncio = AsyncioDoor(Host(journal, entities, limits, strict=strict, clock=clock))
+        self._door = self._asyncio = AsyncioDoor(
+            Host(journal, entities, limits, strict=strict, clock=clock, activities=activities)
+        )
 
     async def __aenter__(self) -> Self:
         """Start the host's thread and open the journal in it; raises what opening raises."""
@@ -143,7 +148,7 @@ class AsyncioRuntime(Actors):
             await asyncio.shield(asyncio.wrap_future(door.bridge.opened))
         except asyncio.CancelledError:
             door.bridge.stop()
-            await _outlast(door.bridge.ended)
+            await outlast(door.bridge.ended)
             raise
         return self
 
@@ -157,7 +162,7 @@ class AsyncioRuntime(Actors):
         bridge = self._asyncio.bridge
         self._asyncio.send_over()
         bridge.stop()
-        if await _outlast(bridge.ended):
+        if await outlast(bridge.ended):
             raise asyncio.CancelledError
         if error is None and bridge.failure is not None:
             raise bridge.failure
@@ -169,7 +174,7 @@ class AsyncioRuntime(Actors):
         return statistics(self._asyncio.bridge.host)
 
 
-async def _outlast(ended: Future[None]) -> bool:
+async def outlast(ended: Future[None]) -> bool:
     """Wait for the thread to end, whoever is cancelled meanwhile; tells whether somebody was."""
     cancelled = False
     waited = asyncio.wrap_future(ended)

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from persistence import Journal
 
     from .past import Past
+    from .stand_ins import Replacing
     from .views import Description, Entry, Parked, Summary
 
-__all__ = ["BlockingBatch", "BlockingHandle", "BlockingRuntime"]
+__all__ = ["BlockingActors", "BlockingBatch", "BlockingDoor", "BlockingHandle", "BlockingRuntime", "blocked"]
 
 E = TypeVar("E")
 P = ParamSpec("P")
@@ -45,8 +46,13 @@ class BlockingDoor:
     """The way in from any thread.  What it has to await, it blocks for: its coroutines never suspend."""
 
     def __init__(self, bridge: Bridge, seconds: float = FOREVER) -> None:
-        self.bridge = bridge
+        self._bridge = bridge
         self._seconds = seconds
+
+    @property
+    def bridge(self) -> Bridge:
+        """To the host."""
+        return self._bridge
 
     def within(self, seconds: float) -> BlockingDoor:
         """The same door, at which nobody waits longer than this."""
@@ -70,9 +76,9 @@ class BlockingDoor:
         data: bytes = self._cross(Asked(address, name, body))
         return data
 
-    async def call(self, work: Callable[[Host], Awaitable[T]]) -> T:
+    async def call(self, work: Callable[[Host], Awaitable[T]], where: str = "this call") -> T:
         """Do something rarer in the host's own loop."""
-        found: T = self._cross(Work(work, "this call"))
+        found: T = self._cross(Work(work, where))
         return found
 
     def _cross(self, crossing: Crossing) -> Any:
@@ -84,6 +90,18 @@ class BlockingDoor:
                 f"{crossing.where}: the runtime's own thread would wait for itself\n"
                 "  hint: in a handler, actor(Entity, key) reaches other actors"
             )
+        if not self._returned(crossing):
+            raise TimeoutError(
+                f"{crossing.where}: no answer within {self._seconds:g} s, and it may still happen\n"
+                "  hint: repeat it with the same once(id): then it happens once"
+            )
+        if crossing.error is not None:
+            raise crossing.error
+        return crossing.value
+
+    def _returned(self, crossing: Crossing) -> bool:
+        """Send a crossing over; says whether it has come back in time."""
+        bridge = self.bridge
         back = crossing.back = threading.Lock()
         back.acquire()
         # An interrupt may come between any two lines, and must leave nothing that others would trip over.
@@ -95,13 +113,7 @@ class BlockingDoor:
             raise
         if not in_time:
             bridge.give_up(crossing)
-            raise TimeoutError(
-                f"{crossing.where}: no answer within {self._seconds:g} s, and it may still happen\n"
-                "  hint: repeat it with the same once(id): then it happens once"
-            )
-        if crossing.error is not None:
-            raise crossing.error
-        return crossing.value
+        return in_time
 
 
 def _wake(crossings: Sequence[Crossing]) -> None:
@@ -109,7 +121,7 @@ def _wake(crossings: Sequence[Crossing]) -> None:
         crossing.back.release()
 
 
-def _blocked(work: Awaitable[T]) -> T:
+def blocked(work: Awaitable[T]) -> T:
     """Run to its end what stands before a blocking door, and so never suspends."""
     try:
         next(work.__await__())
@@ -158,15 +170,15 @@ class BlockingHandle(Generic[E]):
 
     def signal(self, handler: Signal[E, P], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Send a signal; returns when it is durable."""
-        _blocked(self._handle.signal(handler, *args, **kwargs))
+        blocked(self._handle.signal(handler, *args, **kwargs))
 
     def update(self, handler: Update[E, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Send an update; returns its answer once that is durable, or raises what the handler raised."""
-        return _blocked(self._handle.update(handler, *args, **kwargs))
+        return blocked(self._handle.update(handler, *args, **kwargs))
 
     def query(self, handler: Query[E, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask a query; what it tells is durable."""
-        return _blocked(self._handle.query(handler, *args, **kwargs))
+        return blocked(self._handle.query(handler, *args, **kwargs))
 
     # -- the life ------------------------------------------------------------------------------------------
 
@@ -176,7 +188,7 @@ class BlockingHandle(Generic[E]):
         **said: Unpack[StartTerms],
     ) -> None:
         """Begin its life with this state; returns when that is durable."""
-        _blocked(self._handle.start(initial, **said))
+        blocked(self._handle.start(initial, **said))
 
     @overload
     def result(self, type_: type[R]) -> R: ...
@@ -184,51 +196,51 @@ class BlockingHandle(Generic[E]):
     def result(self, type_: None = None) -> Any: ...
     def result(self, type_: Any = None) -> Any:
         """Wait until the life ends; gives what it completed with, or raises how else it ended."""
-        return _blocked(self._handle.result(type_))
+        return blocked(self._handle.result(type_))
 
     def cancel(self) -> None:
         """Ask the actor to end; returns when that is durable, which may be long before it has ended."""
-        _blocked(self._handle.cancel())
+        blocked(self._handle.cancel())
 
     def terminate(self) -> None:
         """End the actor at once: what is suspended is dropped, and compensates nothing."""
-        _blocked(self._handle.terminate())
+        blocked(self._handle.terminate())
 
     # -- looking -------------------------------------------------------------------------------------------
 
     def describe(self) -> Description:
         """What it is doing, and what it waits for."""
-        return _blocked(self._handle.describe())
+        return blocked(self._handle.describe())
 
     def history(self, *, at_most: int = 1_000) -> list[Entry]:
         """What has happened, the newest entries that are kept, in order."""
-        return _blocked(self._handle.history(at_most=at_most))
+        return blocked(self._handle.history(at_most=at_most))
 
     def at(self, seq: int) -> Past[E]:
         """The actor as it was after the turn of this message."""
-        return _blocked(self._handle.at(seq))
+        return blocked(self._handle.at(seq))
 
     # -- for operators -------------------------------------------------------------------------------------
 
     def parked(self) -> list[Parked]:
         """The messages that failed and were set aside."""
-        return _blocked(self._handle.parked())
+        return blocked(self._handle.parked())
 
     def retry(self, seq: int) -> None:
         """Send a parked message again, as a new one that names it."""
-        _blocked(self._handle.retry(seq))
+        blocked(self._handle.retry(seq))
 
     def drop(self, seq: int) -> None:
         """Give up a parked message."""
-        _blocked(self._handle.drop(seq))
+        blocked(self._handle.drop(seq))
 
     def discharge(self, seq: int) -> None:
         """Say that what a handler's sagas could not undo has been seen to."""
-        _blocked(self._handle.discharge(seq))
+        blocked(self._handle.discharge(seq))
 
     def readmit(self) -> None:
         """Try again to bring an actor into memory that was set aside with a report."""
-        _blocked(self._handle.readmit())
+        blocked(self._handle.readmit())
 
 
 class BlockingBatch:
@@ -248,7 +260,7 @@ class BlockingBatch:
         traceback: TracebackType | None,
     ) -> None:
         """Send, unless the block has failed."""
-        _blocked(self._batch.__aexit__(kind, error, traceback))
+        blocked(self._batch.__aexit__(kind, error, traceback))
 
     def signal(
         self, actor: BlockingHandle[E], handler: Signal[E, P], /, *args: P.args, **kwargs: P.kwargs
@@ -264,7 +276,62 @@ class _Behind(Actors):
         self._door = door
 
 
-class BlockingRuntime:
+class BlockingActors:
+    """What a runtime offers to callers in threads."""
+
+    def __init__(self, door: BlockingDoor) -> None:
+        self._door = door
+        self._actors = _Behind(door)
+
+    def actor(self, entity: type[E], key: str) -> BlockingHandle[E]:
+        """An actor; it begins to exist with its first signal or update."""
+        self._actors.actor(entity, key)  # which checks both
+        return BlockingHandle(self._door, entity, key)
+
+    def start(
+        self,
+        initial: E,
+        key: str,
+        **said: Unpack[StartTerms],
+    ) -> BlockingHandle[E]:
+        """Begin a life with this state; returns when that is durable."""
+        handle = self.actor(type(initial), key)
+        handle.start(initial, **said)
+        return handle
+
+    def list(
+        self,
+        entity: type[Any],
+        *,
+        status: str | None = None,
+        where: Callable[[Summary], bool] | None = None,
+        after: str = "",
+        at_most: int = 1_000,
+    ) -> list[Summary]:
+        """Actors of an entity in the order of their keys, those that have just changed included."""
+        return blocked(self._actors.list(entity, status=status, where=where, after=after, at_most=at_most))
+
+    def batch(self) -> BlockingBatch:
+        """Several signals to several actors: one wait, one frame, all or nothing."""
+        return BlockingBatch(self._door)
+
+    def resolve(self, token: str, value: object) -> None:
+        """Answer a callback by its token; answering again changes nothing."""
+        blocked(self._actors.resolve(token, value))
+
+    def fail(self, token: str, error: BaseException) -> None:
+        """Let a callback fail by its token."""
+        blocked(self._actors.fail(token, error))
+
+    def statistics(self) -> Statistics:
+        """What it has done since it was opened, and what it holds."""
+        bridge = self._door.bridge
+        if bridge.shut:
+            raise NotAccepted("statistics()", bridge.shut)
+        return statistics(bridge.host)
+
+
+class BlockingRuntime(BlockingActors):
     """Actors that live in this process, and in one journal, for callers in any number of threads."""
 
     def __init__(
@@ -275,10 +342,11 @@ class BlockingRuntime:
         limits: Limits | None = None,
         strict: bool = False,
         clock: Callable[[], Instant] = wall,
+        activities: Replacing | None = None,
     ) -> None:
-        self._bridge = Bridge(Host(journal, entities, limits, strict=strict, clock=clock), _wake)
-        self._door = BlockingDoor(self._bridge)
-        self._actors = _Behind(self._door)
+        host = Host(journal, entities, limits, strict=strict, clock=clock, activities=activities)
+        self._bridge = Bridge(host, _wake)
+        super().__init__(BlockingDoor(self._bridge))
 
     def __enter__(self) -> Self:
         """Start the host's thread and open the journal in it; raises what opening raises."""
@@ -307,49 +375,3 @@ class BlockingRuntime:
         bridge.ended.result()
         if error is None and bridge.failure is not None:
             raise bridge.failure
-
-    def actor(self, entity: type[E], key: str) -> BlockingHandle[E]:
-        """An actor; it begins to exist with its first signal or update."""
-        self._actors.actor(entity, key)  # which checks both
-        return BlockingHandle(self._door, entity, key)
-
-    def start(
-        self,
-        initial: E,
-        key: str,
-        **said: Unpack[StartTerms],
-    ) -> BlockingHandle[E]:
-        """Begin a life with this state; returns when that is durable."""
-        handle = self.actor(type(initial), key)
-        handle.start(initial, **said)
-        return handle
-
-    def list(
-        self,
-        entity: type[Any],
-        *,
-        status: str | None = None,
-        where: Callable[[Summary], bool] | None = None,
-        after: str = "",
-        at_most: int = 1_000,
-    ) -> list[Summary]:
-        """Actors of an entity in the order of their keys, those that have just changed included."""
-        return _blocked(self._actors.list(entity, status=status, where=where, after=after, at_most=at_most))
-
-    def batch(self) -> BlockingBatch:
-        """Several signals to several actors: one wait, one frame, all or nothing."""
-        return BlockingBatch(self._door)
-
-    def resolve(self, token: str, value: object) -> None:
-        """Answer a callback by its token; answering again changes nothing."""
-        _blocked(self._actors.resolve(token, value))
-
-    def fail(self, token: str, error: BaseException) -> None:
-        """Let a callback fail by its token."""
-        _blocked(self._actors.fail(token, error))
-
-    def statistics(self) -> Statistics:
-        """What it has done since it was opened, and what it holds."""
-        if self._bridge.shut:
-            raise NotAccepted("statistics()", self._bridge.shut)
-        return statistics(self._bridge.host)

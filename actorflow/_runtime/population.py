@@ -54,7 +54,7 @@ from .resident import Resident, Tail
 from .shelf import Shelf
 from .tables import LETTERS, SUSPECTS, TABLES, WAKES, address_of
 from .troubles import Troubles
-from .wakes import Wakes
+from .wakes import NEAR_US, Wakes
 
 if TYPE_CHECKING:
     from persistence import Journal
@@ -79,6 +79,7 @@ class Population:
         entropy: Callable[[int], bytes],
         *,
         strict: bool = False,
+        near_us: int = NEAR_US,
     ) -> None:
         self.journal = journal
         self.reading = Reading(journal)
@@ -99,7 +100,7 @@ class Population:
         self.full = False
         """The journal has come to its quota."""
         self.wakes = Wakes(
-            lambda start, stop, at_most: self.reading.scan(WAKES, start, stop, at_most=at_most)
+            lambda start, stop, at_most: self.reading.scan(WAKES, start, stop, at_most=at_most), near_us
         )
         self.checkpoint = Checkpoint(self, limits.log_bytes)
         self.post = Post(self)

@@ -21,6 +21,7 @@ from actorflow._core.facts import CANCELLED, OK, TIMED_OUT
 from actorflow.errors import Cancelled, LimitExceeded, NotInHandler
 
 from .errand import Ending, Errand, alone, ending_of
+from .turns import ENDS
 
 if TYPE_CHECKING:
     from .attempts import Attempts
@@ -45,8 +46,14 @@ class Run:
         self._first = first = errands[0]
         self._attempts = attempts
         self._outside = False
-        self._in_thread = not first.activity.waits
+        self.number = next(attempts.numbers)
+        self._does = attempts.host.stand_ins.get(first.activity.name, first.activity)
+        self._in_thread = not self._does.waits
         self._began = False
+        self.in_thread = False
+        """Its function is in a thread, or waits for one."""
+        self.thread: int | None = None
+        """That thread, once it has begun."""
         heartbeat = first.options.heartbeat
         self._silence = FOR_EVER if heartbeat is None else heartbeat.total_seconds()
         self._close_at = FOR_EVER
@@ -74,6 +81,7 @@ class Run:
         """It is alive."""
         silence = self._silence if self._began or not self._in_thread else FOR_EVER
         self.scope.deadline = min(self._close_at, trio.current_time() + silence)
+        self._attempts.see_time(self)
 
     def late(self) -> list[Ending]:
         """How its attempts end when its time is over."""
@@ -91,6 +99,9 @@ class Run:
     async def go(self) -> None:
         """Run the function, and tell how it ended."""
         endings = await self._endings() if self.wanted else [Ending(CANCELLED)] * len(self.parts)
+        self._attempts.host.in_turn((ENDS, self.number), lambda: self._tell(endings))
+
+    def _tell(self, endings: Sequence[Ending]) -> None:
         if self._outside and endings[0].how == OK:
             self._attempts.left_outside(self, max(0.0, self._close_at - trio.current_time()))
         else:
@@ -106,7 +117,7 @@ class Run:
             bodies = [activity.arguments.decode(errand.body) for errand, _ in self.parts]
             arguments = bodies[0] if activity.batching is None else ([item for (item,) in bodies],)
             with self.scope:
-                answer = await self._call(partial(activity.run, *arguments))
+                answer = await self._call(partial(self._does.run, *arguments))
                 if self._outside:
                     return [Ending(OK)]
                 if activity.batching is None:
@@ -148,6 +159,7 @@ class Run:
 
         def watched() -> Any:
             self._began = True
+            self.thread = threading.get_ident()
             attempts.token.run_sync_soon(self._set_time)
             try:
                 return work()
@@ -158,6 +170,7 @@ class Run:
                     with suppress(trio.RunFinishedError):
                         attempts.token.run_sync_soon(attempts.ends_at_last)
 
+        self.in_thread = True
         try:
             return await trio.to_thread.run_sync(
                 watched, thread_name=name, abandon_on_cancel=True, limiter=attempts.limiter
@@ -170,6 +183,8 @@ class Run:
                     attempts.hanging.pop(name, None)
                     attempts.ends_at_last()
             raise
+        finally:
+            self.in_thread = False
 
     # -- nobody wants it any more --------------------------------------------------------------------------
 

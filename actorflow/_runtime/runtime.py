@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from persistence import Journal
 
     from .door import Door
+    from .stand_ins import Replacing
     from .views import Summary
 
 __all__ = ["Actors", "Runtime", "Statistics"]
@@ -111,7 +112,10 @@ class Actors:
 
 
 class Runtime(Actors):
-    """Actors that live in this process, and in one journal."""
+    """Actors that live in this process, and in one journal.
+
+    ``activities`` says what is called in the place of which activity: ``{charge: fake_charge}``, for tests.
+    """
 
     def __init__(
         self,
@@ -121,8 +125,9 @@ class Runtime(Actors):
         limits: Limits | None = None,
         strict: bool = False,
         clock: Callable[[], Instant] = wall,
+        activities: Replacing | None = None,
     ) -> None:
-        self._host = Host(journal, entities, limits, strict=strict, clock=clock)
+        self._host = Host(journal, entities, limits, strict=strict, clock=clock, activities=activities)
         self._door = self._host
 
     def __repr__(self) -> str:

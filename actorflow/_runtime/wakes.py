@@ -25,8 +25,11 @@ FOR_EVER: Final[Instant] = 1 << 63
 class Wakes:
     """Paths by the time at which to look at them."""
 
-    def __init__(self, scan: Callable[[bytes, bytes, int], list[tuple[bytes, bytes]]]) -> None:
+    def __init__(
+        self, scan: Callable[[bytes, bytes, int], list[tuple[bytes, bytes]]], near_us: int = NEAR_US
+    ) -> None:
         self._scan = scan
+        self._near_us = near_us
         self._heap: list[tuple[Instant, bytes]] = []
         self._known_to = 0
         """When the table has to be read again at the latest; 0 if it has not been read."""
@@ -64,14 +67,14 @@ class Wakes:
 
     def _read(self, now: Instant) -> None:
         """Bring the near future into memory, a page at a time."""
-        while self._known_to <= now + NEAR_US // 2 and not (self._heap and self._heap[0][0] <= now):
-            horizon = (now + NEAR_US).to_bytes(NUMBER_BYTES, "big")
+        while self._known_to <= now + self._near_us // 2 and not (self._heap and self._heap[0][0] <= now):
+            horizon = (now + self._near_us).to_bytes(NUMBER_BYTES, "big")
             rows = self._scan(self._cursor, horizon, PAGE_ROWS)
             for key, _ in rows:
                 heappush(self._heap, (int.from_bytes(key[:NUMBER_BYTES], "big"), key[NUMBER_BYTES:]))
             if len(rows) < PAGE_ROWS:
                 self._cursor = horizon
-                self._known_to = now + NEAR_US
+                self._known_to = now + self._near_us
             else:
                 self._cursor = rows[-1][0] + b"\0"
                 self._known_to = int.from_bytes(self._cursor[:NUMBER_BYTES], "big")
