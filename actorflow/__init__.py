@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from actorflow.errors import OutcomeError as OutcomeError
     from actorflow.errors import Refused as Refused
     from actorflow.errors import Runaway as Runaway
+    from actorflow.errors import Standstill as Standstill
     from actorflow.errors import Stuck as Stuck
     from actorflow.errors import Suspect as Suspect
     from actorflow.errors import TokenSpent as TokenSpent
@@ -153,6 +154,7 @@ _HOMES = {
         "Runaway",
         "WrongAnswer",
         "WriteInReading",
+        "Standstill",
         "Stuck",
         "UnknownHandler",
         "Unstorable",

@@ -49,6 +49,7 @@ __all__ = [
     "OutcomeError",
     "Refused",
     "Runaway",
+    "Standstill",
     "Stuck",
     "Suspect",
     "TokenSpent",
@@ -500,6 +501,22 @@ class Unknown(OutcomeError):
 
     def remedy(self) -> str:
         return "open the journal again and repeat it with the same once(id): then it happens once"
+
+
+@define(slots=False, eq=False, str=False)
+class Standstill(OutcomeError):
+    """On a virtual clock: a wait that nothing can end, so it was ended."""
+
+    what: str
+    why: str
+    picture: str = ""
+    """The actors it is about, as ``describe()`` shows them."""
+
+    def fact(self) -> str:
+        return f"{self.what} waits in vain: {self.why}" + f"\n{self.picture}" * bool(self.picture)
+
+    def remedy(self) -> str:
+        return "answer what is waited for before you wait, or from another task; or give it a time-out"
 
 
 @define(slots=False, eq=False, str=False)

@@ -1,28 +1,45 @@
-"""For your tests: drive one entity without a runtime, a disk or a clock; try new code on a whole journal."""
+"""For your tests: one entity without I/O, the whole runtime without waiting, new code on a whole journal.
+
+Every name is loaded when it is first used: pytest loads the plugin in here for every test run there is.
+"""
 
 from __future__ import annotations
 
-from actorflow._runtime.views import Entry as Entry
-from actorflow._runtime.views import Parked as Parked
-from actorflow._runtime.views import Sent as Sent
-from actorflow._runtime.views import Waiting as Waiting
+import importlib
+from typing import TYPE_CHECKING
 
-from .report import Cause as Cause
-from .report import Finding as Finding
-from .report import Report as Report
-from .scenario import Reply as Reply
-from .scenario import Scenario as Scenario
-from .verifying import verify as verify
+if TYPE_CHECKING:
+    from actorflow._runtime.views import Entry as Entry
+    from actorflow._runtime.views import Parked as Parked
+    from actorflow._runtime.views import Sent as Sent
+    from actorflow._runtime.views import Waiting as Waiting
 
-__all__ = [
-    "Cause",
-    "Entry",
-    "Finding",
-    "Parked",
-    "Reply",
-    "Report",
-    "Scenario",
-    "Sent",
-    "Waiting",
-    "verify",
-]
+    from .report import Cause as Cause
+    from .report import Finding as Finding
+    from .report import Report as Report
+    from .scenario import Reply as Reply
+    from .scenario import Scenario as Scenario
+    from .verifying import verify as verify
+    from .virtual import BlockingVirtualRuntime as BlockingVirtualRuntime
+    from .virtual import VirtualRuntime as VirtualRuntime
+    from .virtual import virtual_runtime as virtual_runtime
+
+_HOMES = {
+    "_runtime.views": ("Entry", "Parked", "Sent", "Waiting"),
+    "testing.report": ("Cause", "Finding", "Report"),
+    "testing.scenario": ("Reply", "Scenario"),
+    "testing.verifying": ("verify",),
+    "testing.virtual": ("BlockingVirtualRuntime", "VirtualRuntime", "virtual_runtime"),
+}
+_HOME = {name: f"actorflow.{home}" for home, names in _HOMES.items() for name in names}
+# One list of names is enough, and a test compares it with the imports above.
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]  # noqa: PLE0605 - see above
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'actorflow.testing' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value

@@ -39,7 +39,7 @@ FORBIDDEN: dict[str, dict[str, list[str]]] = {
     },
     "journal": {
         "actorflow._runtime": ["persistence", "entities", "lmdb"],
-        "actorflow.testing": ["persistence"],
+        "actorflow.testing": ["entities", "lmdb"],
         "actorflow._cli": ["entities", "lmdb"],
     },
     "bytes": {"persistence": ["actorflow", "entities", "msgpack", "trio"]},
@@ -85,7 +85,7 @@ ALLOWED = {
         "msgpack",
         "os",
     ],
-    "actorflow.testing": ["actorflow._runtime", "actorflow._core", "trio"],
+    "actorflow.testing": ["actorflow._runtime", "actorflow._core", "trio", "persistence"],
     "actorflow._cli": ["actorflow.testing", "persistence", "rich"],
 }
 

@@ -1,0 +1,201 @@
+"""Do all four kinds of callers get the same: trio, asyncio, plain functions, threads?"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import unittest
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trio
+
+from actorflow import Refused, UsageError, entity, query, signal, sleep, update
+from actorflow.testing import BlockingVirtualRuntime, VirtualRuntime, virtual_runtime
+from tests.virtual.props import DAY, HOUR, SECONDS, Cart, world
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def _story() -> list[object]:
+    """What one caller does; under trio and asyncio alike."""
+    async with virtual_runtime(entities=[Cart]) as runtime:
+        return await _told(runtime)
+
+
+async def _told(runtime: VirtualRuntime) -> list[object]:
+    cart = runtime.actor(Cart, "cart-1")
+    world.failures = 2
+    await cart.signal(Cart.add, "apple")
+    async with runtime.batch() as batch:
+        batch.signal(cart, Cart.add, "pear")
+        batch.signal(cart, Cart.add, "plum")
+    paid = await cart.update(Cart.pay, 5)
+    await runtime.sleep(31 * DAY)
+    (line,) = await runtime.list(Cart)
+    return [paid, await cart.query(Cart.happened), line, runtime.now]
+
+
+def _told_blocking(runtime: BlockingVirtualRuntime) -> list[object]:
+    cart = runtime.actor(Cart, "cart-1")
+    world.failures = 2
+    cart.signal(Cart.add, "apple")
+    with runtime.batch() as batch:
+        batch.signal(cart, Cart.add, "pear")
+        batch.signal(cart, Cart.add, "plum")
+    paid = cart.update(Cart.pay, 5)
+    runtime.sleep(31 * DAY)
+    (line,) = runtime.list(Cart)
+    return [paid, cart.query(Cart.happened), line, runtime.now]
+
+
+def test_all_kinds_of_callers_are_told_the_same() -> None:
+    """One course, to the microsecond, whoever calls: the pauses between attempts are drawn from the seed."""
+    in_trio = trio.run(_story)
+    in_asyncio = asyncio.run(_story())
+    with virtual_runtime(entities=[Cart]) as runtime:
+        in_function = _told_blocking(runtime)
+    told: list[object] = []
+    with virtual_runtime(entities=[Cart]) as runtime:
+        thread = threading.Thread(target=lambda: told.extend(_told_blocking(runtime)))
+        thread.start()
+        thread.join(SECONDS)
+    assert in_trio == in_asyncio == in_function == told
+    with virtual_runtime(entities=[Cart], seed=1) as runtime:
+        assert _told_blocking(runtime) != in_trio
+
+
+class TestPlain(unittest.TestCase):
+    """As unittest has it."""
+
+    def test_thirty_days(self) -> None:
+        """A test case without any loop waits thirty days."""
+        with virtual_runtime(entities=[Cart]) as runtime:
+            runtime.actor(Cart, "cart-1").signal(Cart.add, "apple")
+            runtime.sleep(30 * DAY)
+            self.assertEqual(  # noqa: PT009 - it is unittest's
+                runtime.actor(Cart, "cart-1").query(Cart.happened)[-1], ("given up", START + 30 * DAY)
+            )
+
+
+class TestInAsyncio(unittest.IsolatedAsyncioTestCase):
+    """As unittest has it for asyncio."""
+
+    async def test_thirty_days(self) -> None:
+        """A test case in a loop of asyncio waits thirty days."""
+        async with virtual_runtime(entities=[Cart]) as runtime:
+            await runtime.actor(Cart, "cart-1").signal(Cart.add, "apple")
+            await runtime.sleep(30 * DAY)
+            self.assertEqual(runtime.now, START + 30 * DAY)  # noqa: PT009 - it is unittest's
+
+
+async def _wait_by_turns(start: Callable[..., object], log: list[str]) -> None:
+    async with virtual_runtime(entities=[Cart]) as runtime:
+
+        async def call(name: str, days: list[int]) -> None:
+            for number in days:
+                await runtime.sleep(number * DAY)
+                log.append(f"{name} {(runtime.now - START).days}")
+                for _ in range(5):
+                    await (trio.lowlevel.checkpoint() if trio.lowlevel.in_trio_task() else asyncio.sleep(0))
+
+        await start(call("one", [1, 2, 3]), call("other", [2, 2, 4]))  # type: ignore[misc]
+
+
+def test_tasks_of_asyncio_by_turns() -> None:
+    """Of two tasks that sleep by turns none is overtaken, though each has passes of its loop to do between."""
+    for _ in range(5):
+        log: list[str] = []
+        asyncio.run(_wait_by_turns(asyncio.gather, log))
+        assert log == ["one 1", "other 2", "one 3", "other 4", "one 6", "other 8"]
+
+
+def test_a_patience_of_threads_is_virtual() -> None:
+    """``within`` bounds virtual time: two hours are too short for three, and long enough for one."""
+    with virtual_runtime(entities=[Cart]) as runtime:
+        cart = runtime.actor(Cart, "cart-1")
+        with pytest.raises(TimeoutError, match="no answer within 7200 s"):
+            cart.within(2 * HOUR).update(Cart.wait, 3 * HOUR)
+        assert runtime.now == START + 2 * HOUR
+        runtime.sleep(HOUR)
+        assert cart.within(2 * HOUR).update(Cart.wait, HOUR) == START + 4 * HOUR
+
+
+def test_the_wrong_door_is_named() -> None:
+    """Who forgets the async, or uses tasks' handles in a plain function, is told what to write."""
+
+    async def forget() -> None:
+        with virtual_runtime(entities=[Cart]):
+            pass
+
+    with pytest.raises(UsageError, match="async with virtual_runtime"):
+        trio.run(forget)
+    with pytest.raises(UsageError, match="async with virtual_runtime"):
+        asyncio.run(forget())
+    runtime = virtual_runtime(entities=[Cart])
+    with runtime.opened(in_loop=True) as opened:
+        assert isinstance(opened, VirtualRuntime)
+        with pytest.raises(UsageError, match="neither trio nor asyncio"):
+            opened.sleep(DAY).send(None)
+    with pytest.raises(UsageError, match="opened once"), runtime:
+        pass
+
+
+async def test_a_caller_that_is_cancelled() -> None:
+    """Who stops waiting is forgotten, and time goes on for the others."""
+    async with virtual_runtime(entities=[Cart]) as runtime:
+        cart = runtime.actor(Cart, "cart-1")
+        with runtime.hold(), trio.move_on_after(0.01) as scope:
+            await runtime.sleep(DAY)
+        assert scope.cancelled_caught
+        await runtime.sleep(HOUR)
+        assert runtime.now == START + HOUR
+        await cart.signal(Cart.add, "apple")
+
+
+def test_a_loop_after_another() -> None:
+    """One runtime, opened outside of any loop, serves loops of both kinds, one after the other."""
+    with virtual_runtime(entities=[Cart]).opened(in_loop=True) as runtime:
+        assert isinstance(runtime, VirtualRuntime)
+        cart = runtime.actor(Cart, "cart-1")
+        trio.run(runtime.sleep, DAY)
+        asyncio.run(runtime.sleep(DAY))
+        trio.run(cart.signal, Cart.add, "apple")
+        assert asyncio.run(cart.query(Cart.contents)) == ["apple"]
+        assert runtime.now == START + 2 * DAY
+
+
+@entity
+class Door:
+    """Refuses, and looks at how late it is."""
+
+    opened: int = 0
+
+    @update
+    def open(self) -> int:
+        raise Refused("it is locked")
+
+    @signal
+    async def ajar(self) -> None:
+        await sleep(timedelta(days=1))
+        self.opened += 1
+
+    @query
+    def count(self) -> int:
+        return self.opened
+
+
+def test_errors_come_back() -> None:
+    """What an actor refuses is raised at the caller's line; handlers that sleep hold the mailbox for days."""
+    with virtual_runtime(entities=[Door]) as runtime:
+        door = runtime.actor(Door, "door-1")
+        with pytest.raises(Refused, match="locked"):
+            door.update(Door.open)
+        for _ in range(3):
+            door.signal(Door.ajar)
+        runtime.sleep(2 * DAY)
+        assert door.query(Door.count) == 2
+        assert repr(runtime) == "<virtual runtime of Door: open, 2026-01-03 00:00:00>"
+    with pytest.raises(UsageError, match="closed"):
+        runtime.sleep(DAY)
