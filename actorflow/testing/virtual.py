@@ -26,6 +26,7 @@ from .virtual_host import VirtualBlockingDoor, VirtualDoor, VirtualHost
 
 if TYPE_CHECKING:
     from actorflow._core.facts import Instant
+    from actorflow._runtime.host import Host
     from actorflow._runtime.stand_ins import Replacing
     from actorflow.limits import Limits
     from persistence import Journal
@@ -78,10 +79,15 @@ class VirtualRuntime(Actors):
     async def _pass_until(self, instant: Instant) -> None:
         await self._door.call(lambda _: self._virtual.pass_until(instant), "sleep()")
 
+    async def settle(self) -> None:
+        """Wait until everything has happened that can without time, as every call does before it returns."""
+        await self._door.call(_nothing, "settle()")
+
     async def restart(self, *, entities: Sequence[type[Any]] | None = None) -> None:
         """Close it gracefully, and open the same journal again, perhaps with newer code of the entities."""
         await _outlast(self._virtual.end())
         await _outlast(self._virtual.reopen(entities))
+        await self.settle()
 
     async def crash(self, *, entities: Sequence[type[Any]] | None = None) -> None:
         """Let its process die, and open what is left of the journal, perhaps with newer code.
@@ -91,6 +97,7 @@ class VirtualRuntime(Actors):
         """
         await _outlast(self._virtual.kill())
         await _outlast(self._virtual.reopen(entities))
+        await self.settle()
 
     def statistics(self) -> Statistics:
         """What it has done since it was opened, and what it holds."""
@@ -135,10 +142,15 @@ class BlockingVirtualRuntime(BlockingActors):
     def _pass_until(self, instant: Instant) -> None:
         blocked(self._door.call(lambda _: self._virtual.pass_until(instant), "sleep()"))
 
+    def settle(self) -> None:
+        """Wait until everything has happened that can without time, as every call does before it returns."""
+        blocked(self._door.call(_nothing, "settle()"))
+
     def restart(self, *, entities: Sequence[type[Any]] | None = None) -> None:
         """Close it gracefully, and open the same journal again, perhaps with newer code of the entities."""
         self._virtual.end().result()
         self._virtual.reopen(entities).result()
+        self.settle()
 
     def crash(self, *, entities: Sequence[type[Any]] | None = None) -> None:
         """Let its process die, and open what is left of the journal, perhaps with newer code.
@@ -148,6 +160,11 @@ class BlockingVirtualRuntime(BlockingActors):
         """
         self._virtual.kill().result()
         self._virtual.reopen(entities).result()
+        self.settle()
+
+
+async def _nothing(_: Host) -> None:
+    """Is answered when it is its turn, as everything is."""
 
 
 def _shown(host: VirtualHost) -> str:
@@ -202,10 +219,12 @@ class virtual_runtime:  # noqa: N801 - a context manager reads as a verb
         opened = self._host.open()
         try:
             await _outlast(opened)
+            runtime = VirtualRuntime(self._host)
+            await runtime.settle()
         except BaseException:
             await _outlast(self._host.close())
             raise
-        return VirtualRuntime(self._host)
+        return runtime
 
     async def __aexit__(
         self,
@@ -227,15 +246,15 @@ class virtual_runtime:  # noqa: N801 - a context manager reads as a verb
                 "`with virtual_runtime(...)` would block this event loop\n"
                 "  hint: async with virtual_runtime(...)"
             )
-        self._open()
-        return BlockingVirtualRuntime(self._host)
-
-    def _open(self) -> None:
+        opened = self._host.open()
         try:
-            self._host.open().result()
+            opened.result()
+            runtime = BlockingVirtualRuntime(self._host)
+            runtime.settle()
         except BaseException:
             self._host.close().result()
             raise
+        return runtime
 
     def __exit__(
         self,

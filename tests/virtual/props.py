@@ -11,8 +11,8 @@ from attrs import field
 from actorflow import (
     ActivityFailed,
     RetryPolicy,
-    actor,
     activity,
+    actor,
     callback,
     complete,
     entity,
@@ -68,6 +68,7 @@ PATIENT = RetryPolicy(initial_interval=HOUR, maximum_interval=8 * HOUR, maximum_
 
 @activity(start_to_close=2 * HOUR, retry=PATIENT)
 async def charge(cents: int) -> str:
+    """Take a minute, and fail as often as the world wants."""
     await trio.sleep(60)
     world.called("charge")
     return f"receipt for {cents}"
@@ -75,18 +76,21 @@ async def charge(cents: int) -> str:
 
 @activity(start_to_close=2 * HOUR, retry=PATIENT)
 def weigh(sku: str, *, tare: int = 0) -> int:
+    """The same in a thread, in no time."""
     world.called("weigh")
     return 10 * len(sku) - tare
 
 
 @activity(start_to_close=2 * HOUR)
 def gated() -> str:
+    """Block a thread until the test lets it go on."""
     world.stand_at_gate()
     return "through"
 
 
 @activity(start_to_close=timedelta(days=400))
 async def nap(seconds: float) -> float:
+    """Take so long, and tell how long that was."""
     began = trio.current_time()
     await trio.sleep(seconds)
     return trio.current_time() - began
@@ -190,7 +194,6 @@ class Till:
 
     @update
     async def settle(self, key: str) -> int:
-
 
         return await actor(Cart, key).within(timedelta(days=300_000)).update(Cart.ask_outside)
 

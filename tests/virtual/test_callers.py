@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import unittest
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 import trio
@@ -90,7 +90,7 @@ class TestInAsyncio(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(runtime.now, START + 30 * DAY)  # noqa: PT009 - it is unittest's
 
 
-async def _wait_by_turns(start: Callable[..., object], log: list[str]) -> None:
+async def _wait_by_turns(log: list[str]) -> None:
     async with virtual_runtime(entities=[Cart]) as runtime:
 
         async def call(name: str, days: list[int]) -> None:
@@ -98,16 +98,16 @@ async def _wait_by_turns(start: Callable[..., object], log: list[str]) -> None:
                 await runtime.sleep(number * DAY)
                 log.append(f"{name} {(runtime.now - START).days}")
                 for _ in range(5):
-                    await (trio.lowlevel.checkpoint() if trio.lowlevel.in_trio_task() else asyncio.sleep(0))
+                    await asyncio.sleep(0)
 
-        await start(call("one", [1, 2, 3]), call("other", [2, 2, 4]))  # type: ignore[misc]
+        await asyncio.gather(call("one", [1, 2, 3]), call("other", [2, 2, 4]))
 
 
 def test_tasks_of_asyncio_by_turns() -> None:
-    """Of two tasks that sleep by turns none is overtaken, though each has passes of its loop to do between."""
+    """Of two tasks that sleep by turns none is overtaken, though each has passes of its loop to do."""
     for _ in range(5):
         log: list[str] = []
-        asyncio.run(_wait_by_turns(asyncio.gather, log))
+        asyncio.run(_wait_by_turns(log))
         assert log == ["one 1", "other 2", "one 3", "other 4", "one 6", "other 8"]
 
 
@@ -161,7 +161,7 @@ def test_a_loop_after_another() -> None:
         cart = runtime.actor(Cart, "cart-1")
         trio.run(runtime.sleep, DAY)
         asyncio.run(runtime.sleep(DAY))
-        trio.run(cart.signal, Cart.add, "apple")
+        trio.run(partial(cart.signal, Cart.add, "apple"))
         assert asyncio.run(cart.query(Cart.contents)) == ["apple"]
         assert runtime.now == START + 2 * DAY
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 import trio
@@ -36,7 +37,7 @@ async def test_time_stands_still_when_nobody_waits() -> None:
         cart = runtime.actor(Cart, "cart-1")
         await cart.signal(Cart.add, "apple")
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(cart.update, Cart.rest, 60.0)
+            nursery.start_soon(partial(cart.update, Cart.rest, 60.0))
             await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()  # nobody waits for it any more, and it goes on
         for _ in range(20):
@@ -59,7 +60,7 @@ async def _moved_during_a_commit() -> timedelta:
         await cart.signal(Cart.add, "apple")
         journal.shut()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(cart.signal, Cart.add, "pear")
+            nursery.start_soon(partial(cart.signal, Cart.add, "pear"))
             await trio.to_thread.run_sync(journal.writing.wait, SECONDS)
             nursery.start_soon(runtime.sleep, DAY)
             await trio.testing.wait_all_tasks_blocked(MOMENT)
@@ -149,7 +150,16 @@ async def _relay(runtime: VirtualRuntime, log: list[tuple[str, int]]) -> None:
         nursery.start_soon(call, "other", [5, 1, 1, 1])
 
 
-DUE = [("one", 1), ("one", 3), ("other", 5), ("one", 6), ("other", 6), ("other", 7), ("other", 8), ("one", 10)]
+DUE = [
+    ("one", 1),
+    ("one", 3),
+    ("other", 5),
+    ("one", 6),
+    ("other", 6),
+    ("other", 7),
+    ("other", 8),
+    ("one", 10),
+]
 
 
 async def test_time_waits_for_a_caller_who_was_answered() -> None:
@@ -208,7 +218,7 @@ def test_threads_by_turns() -> None:
 
 
 async def test_a_wait_without_end_is_an_error() -> None:
-    """Who waits for what nothing can bring is told for what, and what the actor waits for; the others live."""
+    """Who waits for what nothing can bring is told so, and what the actor waits for; the actor lives on."""
     async with virtual_runtime(entities=[Cart], patience=SHORT) as runtime:
         cart = runtime.actor(Cart, "cart-1")
         with pytest.raises(Standstill) as caught:

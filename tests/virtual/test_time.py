@@ -43,7 +43,7 @@ async def test_thirty_days_take_milliseconds() -> None:
 
 
 async def test_timers_fire_in_due_order_over_years() -> None:
-    """Of many timers over thirty years each fires at its time, and so in order, whatever they were armed in."""
+    """Of many timers over thirty years each fires at its time, whatever the order they were armed in."""
     spans = [7 * DAY, 3650 * DAY, SECOND, 10_950 * DAY, timedelta(microseconds=1), 366 * DAY, HOUR]
     async with virtual_runtime(entities=[Cart]) as runtime:
         one, other = runtime.actor(Cart, "one"), runtime.actor(Cart, "other")
@@ -51,7 +51,9 @@ async def test_timers_fire_in_due_order_over_years() -> None:
             await (one, other)[number % 2].signal(Cart.remind, str(span), span)
         await runtime.sleep(11_000 * DAY)
         told = [*await one.query(Cart.happened), *await other.query(Cart.happened)]
-        assert sorted(told, key=lambda entry: entry[1]) == [(str(span), START + span) for span in sorted(spans)]
+        assert sorted(told, key=lambda entry: entry[1]) == [
+            (str(span), START + span) for span in sorted(spans)
+        ]
 
 
 async def test_time_stands_at_each_due_in_its_turn() -> None:
@@ -62,7 +64,9 @@ async def test_time_stands_at_each_due_in_its_turn() -> None:
             await cart.signal(Cart.remind, f"day {day}", day * DAY)
         for day in (1, 2, 3):
             await runtime.sleep_until(datetime(2000, 2, 28, tzinfo=UTC) + day * DAY)
-            assert [what for what, _ in await cart.query(Cart.happened)] == [f"day {n + 1}" for n in range(day)]
+            assert [what for what, _ in await cart.query(Cart.happened)] == [
+                f"day {n + 1}" for n in range(day)
+            ]
         await runtime.sleep_until(datetime(1999, 1, 1, tzinfo=UTC))
         assert runtime.now == datetime(2000, 3, 2, tzinfo=UTC)
 
@@ -97,17 +101,19 @@ async def test_an_activity_in_a_thread_is_retried_over_hours() -> None:
 # ---- the bounds of activities ------------------------------------------------------------------------
 
 
-lets_pass: Callable[[timedelta], None]
-"""How a function in a thread lets virtual time pass; a test sets it."""
+passing: list[Callable[[timedelta], None]] = []
+"""How a function in a thread lets virtual time pass; a test says it."""
 
 
 @activity(start_to_close=HOUR, retry=ONCE)
 async def too_long() -> None:
+    """Take twice as long as it may."""
     await trio.sleep(7200)
 
 
 @activity(start_to_close=10 * HOUR, heartbeat=timedelta(minutes=5), retry=ONCE)
 async def silent() -> None:
+    """Be heard for a while, and then no more."""
     for _ in range(10):
         await trio.sleep(240)
         activity.current().heartbeat()
@@ -116,19 +122,22 @@ async def silent() -> None:
 
 @activity(start_to_close=10 * HOUR, heartbeat=timedelta(minutes=5), retry=ONCE)
 def silent_in_thread() -> None:
+    """The same in a thread."""
     for _ in range(10):
-        lets_pass(timedelta(minutes=4))
+        passing[-1](timedelta(minutes=4))
         activity.current().heartbeat()
-    lets_pass(2 * HOUR)
+    passing[-1](2 * HOUR)
 
 
 @activity(schedule_to_close=3 * HOUR, retry=RetryPolicy(initial_interval=HOUR, maximum_attempts=100))
 async def hopeless() -> None:
+    """Fail always."""
     raise ConnectionError("never")
 
 
 @activity(rate=1 / 60)
 async def rare(number: int) -> int:
+    """May begin once a minute."""
     world.called(str(number))
     return number
 
@@ -138,6 +147,7 @@ async def rare(number: int) -> int:
     retry=RetryPolicy(initial_interval=SECOND, maximum_interval=SECOND, maximum_attempts=10),
 )
 async def broken() -> str:
+    """Be down four times."""
     if len(world.calls) < 4:
         world.calls.append("down")
         raise Unavailable("down")
@@ -146,6 +156,7 @@ async def broken() -> str:
 
 @activity.batched(at_most=10, within=5 * HOUR)
 async def together(numbers: list[int]) -> list[int]:
+    """Answer several at once."""
     world.called(str(len(numbers)))
     return [n + 1 for n in numbers]
 
@@ -211,7 +222,7 @@ class Clerk:
 async def test_every_time_out_is_virtual(which: str, after: timedelta, why: str) -> None:
     """An attempt that takes too long, is silent too long, or is tried for too long ends when it should."""
     async with virtual_runtime(entities=[Clerk]) as runtime:
-        globals()["lets_pass"] = runtime.in_threads.sleep
+        passing.append(runtime.in_threads.sleep)
         assert await runtime.actor(Clerk, "clerk-1").update(Clerk.try_, which) == why
         if which == "hopeless":
             assert runtime.now - START < after
