@@ -5,6 +5,7 @@ The build backend is called directly, without isolation, so nothing here needs a
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -96,6 +97,46 @@ def test_the_door_is_light(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_pytest_finds_the_plugin(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """Who has installed the wheel has the fixture: pytest finds it by itself, and a test waits thirty days."""
+    wheel.extractall(tmp_path / "site")
+    (tmp_path / "test_cart.py").write_text(
+        """
+from datetime import timedelta
+import pytest
+from actorflow import entity, update, sleep
+
+@entity
+class Cart:
+    @update
+    async def wait(self) -> int:
+        await sleep(timedelta(days=30))
+        return 30
+
+@pytest.mark.actorflow(entities=[Cart])
+def test_cart(actorflow_runtime):
+    assert actorflow_runtime.actor(Cart, "cart-1").update(Cart.wait) == 30
+""",
+        "utf-8",
+    )
+    # What else is installed stays out: a second actorflow among it would name the same plugin.
+    code = (
+        "import sys, importlib.metadata as m; all_ = m.distributions; "
+        "m.distributions = lambda: [one for one in all_() if str(one.locate_file('')).endswith('site')]; "
+        "import pytest; sys.exit(pytest.main(['-q', '--strict-markers', '-p', 'no:cacheprovider']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
 
 
 def test_the_source_distribution_holds_the_examples(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import threading
 import unittest
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import pytest
 import trio
@@ -161,7 +160,7 @@ def test_a_loop_after_another() -> None:
         cart = runtime.actor(Cart, "cart-1")
         trio.run(runtime.sleep, DAY)
         asyncio.run(runtime.sleep(DAY))
-        trio.run(partial(cart.signal, Cart.add, "apple"))
+        trio.run(lambda: cart.signal(Cart.add, "apple"))
         assert asyncio.run(cart.query(Cart.contents)) == ["apple"]
         assert runtime.now == START + 2 * DAY
 

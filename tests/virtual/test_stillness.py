@@ -9,7 +9,6 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import pytest
 import trio
@@ -37,7 +36,7 @@ async def test_time_stands_still_when_nobody_waits() -> None:
         cart = runtime.actor(Cart, "cart-1")
         await cart.signal(Cart.add, "apple")
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(partial(cart.update, Cart.rest, 60.0))
+            nursery.start_soon(lambda: cart.update(Cart.rest, 60.0))
             await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()  # nobody waits for it any more, and it goes on
         for _ in range(20):
@@ -60,7 +59,7 @@ async def _moved_during_a_commit() -> timedelta:
         await cart.signal(Cart.add, "apple")
         journal.shut()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(partial(cart.signal, Cart.add, "pear"))
+            nursery.start_soon(lambda: cart.signal(Cart.add, "pear"))
             await trio.to_thread.run_sync(journal.writing.wait, SECONDS)
             nursery.start_soon(runtime.sleep, DAY)
             await trio.testing.wait_all_tasks_blocked(MOMENT)
