@@ -179,10 +179,10 @@ class Checkpoint:
     def committed(self, frame: Frame, forgotten: int) -> None:
         """A frame is durable, and so many frames are gone from the front of the log."""
         for path in [path for path, resident in self.tabling.items() if resident.tabled.done]:
-            due = self.tabling.pop(path).head.due
-            if due is not None:
+            resident = self.tabling.pop(path)
+            if resident.head.due is not None:
                 # The table may have been read beyond this row before the row was there.
-                self._population.wakes.add(due, path)
+                self._population.alarm(resident, resident.head.due)
         for path in [path for path, there in self.travelling.items() if there.done]:
             del self.travelling[path]
         if frame.forget and forgotten < FORGET_FRAMES and frame.forget == self._forgetting:

@@ -239,10 +239,13 @@ class Population:
         except (FaultError, UsageError, ValueError) as error:
             _log.warning("%s", error)
             return 0
+        found = due_next(resident.actor)
+        if resident.alarm is not None and resident.alarm > now and (not found or found[0] >= resident.alarm):
+            return 0  # somebody will look again in time: one more entry for that would never go away
         resident.alarm = None
         fired = 0
         # Bounded, for what fires may well arm what is due at once.
-        while (found := due_next(resident.actor)) is not None and found[0] <= now and fired < at_most:
+        while found is not None and found[0] <= now and fired < at_most:
             fired += 1
             with self.residency.watched(path):
                 try:
@@ -255,6 +258,7 @@ class Population:
             if found[1].kind == facts.RESOLVE and found[1].ref is not None:
                 self.post.resolved(resident.address, found[1].ref)
             self.post.carry(now)
+            found = due_next(resident.actor)
         if found is not None and resident.fault is None:
             self.alarm(resident, found[0])
         return fired

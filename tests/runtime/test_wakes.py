@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from actorflow import Limits
+from actorflow import Limits, entity, signal, timer
 from actorflow._core import facts
 from actorflow._runtime import wakes
 from actorflow._runtime.rows import unpack_frame
@@ -100,6 +102,34 @@ def test_the_table_may_be_read_between_a_frame_and_its_commit() -> None:
     drive.write(frame)
     drive.later(HOUR / 4 + 60)
     assert fired(drive, "x") == [1]
+
+
+@entity
+class Bell:
+    """Rings every minute."""
+
+    rung: int = 0
+
+    @signal
+    def wind_up(self) -> None:
+        self.ring().arm(after=timedelta(minutes=1))
+
+    @timer
+    def ring(self) -> None:
+        self.rung += 1
+        self.ring().arm(after=timedelta(minutes=1))
+
+
+def test_who_is_looked_at_again_and_again_is_in_memory_once() -> None:
+    """A timer that arms itself anew, and a checkpoint after each time, do not make more and more to look at."""
+    drive = Drive(entities=[Bell], limits=Limits(log_bytes=1))
+    drive.later(0)
+    drive.send(Bell, "x", Bell.wind_up)
+    for _ in range(50):
+        drive.settle()
+        drive.later(60)
+    assert drive.state(Bell, "x").rung == 50
+    assert len(drive.population.wakes) <= 3
 
 
 # ---- after downtime ----------------------------------------------------------------------------------
