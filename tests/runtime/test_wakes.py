@@ -121,7 +121,7 @@ class Bell:
 
 
 def test_who_is_looked_at_again_and_again_is_in_memory_once() -> None:
-    """A timer that arms itself anew, and a checkpoint after each time, do not make more and more to look at."""
+    """A timer that arms itself anew, with a checkpoint each time, does not make more and more to look at."""
     drive = Drive(entities=[Bell], limits=Limits(log_bytes=1))
     drive.later(0)
     drive.send(Bell, "x", Bell.wind_up)
