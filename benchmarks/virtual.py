@@ -1,4 +1,4 @@
-"""How long does a wait of thirty days take on a virtual clock, and what does each thing cost that falls due?
+"""How long does a wait of thirty days take on a virtual clock, and what does each thing cost that is due?
 
 The same entity under the same calls: a wait with one timer in it, waits with many, an activity that is retried
 over hours, and opening and closing the whole. Milliseconds, the best of some rounds.

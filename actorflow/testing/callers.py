@@ -21,9 +21,9 @@ from actorflow.errors import UsageError
 
 from .virtual_bridge import VirtualBridge
 
-__all__ = ["Callers"]
+__all__ = ["Callers", "in_loop"]
 
-LULL_S: Final = 0.05
+LULL_S: Final = 0.2
 """How long a thread that was answered may take to call again, before others go on without it."""
 ASK_AGAIN_S: Final = 0.2
 """A loop that says nothing for so long may be gone."""
@@ -125,6 +125,8 @@ class AsyncioLoop(Loop):
         self._loop = loop
 
     def ask(self) -> None:
+        if not self._loop.is_running():
+            raise RuntimeError("nothing in it can go on")
         self._loop.call_soon_threadsafe(self._pass, PASSES)
 
     def _pass(self, left: int) -> None:
@@ -146,6 +148,17 @@ class AsyncioLoop(Loop):
 def _set(back: Back) -> None:
     if not back.waits.done():
         back.waits.set_result(None)
+
+
+def in_loop() -> bool:
+    """Whether this is called in a task, which must not block."""
+    if trio.lowlevel.in_trio_task():
+        return True
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Callers:
@@ -198,6 +211,11 @@ class Callers:
 
     def cross_blocking(self, bridge: VirtualBridge, crossing: Crossing) -> None:
         """Send a crossing over and block until it is back."""
+        if in_loop():
+            raise UsageError(
+                f"{crossing.where} would block the event loop that it is called in\n"
+                "  hint: async with virtual_runtime(...), and await it"
+            )
         thread = threading.current_thread()
         lock = threading.Lock()
         lock.acquire()

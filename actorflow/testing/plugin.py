@@ -45,7 +45,7 @@ def actorflow_runtime(request: pytest.FixtureRequest) -> Iterator[VirtualRuntime
             "  hint: @pytest.mark.actorflow(entities=[Cart]), on the test, its class or its module"
         )
     opening = virtual_runtime(**options)
-    with opening.opened(in_loop=inspect.iscoroutinefunction(request.function)) as runtime:
+    with opening.opened(awaited=inspect.iscoroutinefunction(request.function)) as runtime:
         yield runtime
 
 

@@ -21,6 +21,7 @@ from actorflow._runtime.in_threads import BlockingActors, blocked
 from actorflow._runtime.runtime import Actors, Statistics, statistics
 from actorflow.errors import NotAccepted, UsageError
 
+from .callers import in_loop
 from .scenario import BEGINNING
 from .virtual_host import VirtualBlockingDoor, VirtualDoor, VirtualHost
 
@@ -241,7 +242,7 @@ class virtual_runtime:  # noqa: N801 - a context manager reads as a verb
 
     def __enter__(self) -> BlockingVirtualRuntime:
         """Start the host's thread and open the journal in it; raises what opening raises."""
-        if _in_loop():
+        if in_loop():
             raise UsageError(
                 "`with virtual_runtime(...)` would block this event loop\n"
                 "  hint: async with virtual_runtime(...)"
@@ -270,21 +271,10 @@ class virtual_runtime:  # noqa: N801 - a context manager reads as a verb
     # -- for a fixture, which is outside of the loop that it is for ----------------------------------------
 
     @contextmanager
-    def opened(self, *, in_loop: bool) -> Generator[VirtualRuntime | BlockingVirtualRuntime]:
+    def opened(self, *, awaited: bool) -> Generator[VirtualRuntime | BlockingVirtualRuntime]:
         """Open it for tasks of whichever loop comes, or for plain functions."""
         with self as runtime:
-            yield VirtualRuntime(self._host) if in_loop else runtime
-
-
-def _in_loop() -> bool:
-    """Whether this is called in a task."""
-    if trio.lowlevel.in_trio_task():
-        return True
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+            yield VirtualRuntime(self._host) if awaited else runtime
 
 
 async def _outlast(ended: Future[None]) -> None:

@@ -65,7 +65,8 @@ class VirtualHost:
         self._limits = limits
         self._strict = strict
         self._activities = activities
-        self._entropy = Random(seed).randbytes  # noqa: S311 - it must repeat, not resist
+        self._seed = seed
+        self._random: Random | None = None
         self._pace = Pace(self.clock, self.callers, patience.total_seconds())
         self._was_opened = False
         self.bridge = self._bridge_to(journal)
@@ -79,10 +80,23 @@ class VirtualHost:
             clock=self.clock.now,
             activities=self._activities,
             clock_jumps=False,
-            entropy=self._entropy,
+            entropy=self._draw,
             in_turn=self._pace.in_turn,
         )
-        return VirtualBridge(host, self.clock, self._pace)
+        bridge = VirtualBridge(host, self.clock, self._pace)
+        bridge.opened.add_done_callback(lambda _: self._begin_to_draw(host))
+        return bridge
+
+    def _begin_to_draw(self, host: Host) -> None:
+        """The journal has just been opened, and nothing has been drawn for what it holds."""
+        if self._random is None:
+            # Of a journal that another runtime has filled nobody may draw again what that has drawn: it tells
+            # lives apart.
+            self._random = Random(f"{self._seed} {host.population.frame.position}")  # noqa: S311 - it must repeat
+
+    def _draw(self, count: int) -> bytes:
+        assert self._random is not None, "the journal is open"
+        return self._random.randbytes(count)
 
     # -- opening and ending --------------------------------------------------------------------------------
 

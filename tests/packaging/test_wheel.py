@@ -100,7 +100,7 @@ def test_the_door_is_light(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
 
 
 def test_pytest_finds_the_plugin(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
-    """Who has installed the wheel has the fixture: pytest finds it by itself, and a test waits thirty days."""
+    """Who has installed the wheel has the fixture: pytest finds it, and a test waits thirty days."""
     wheel.extractall(tmp_path / "site")
     (tmp_path / "test_cart.py").write_text(
         """

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import trio
+from attrs import field
 
-from actorflow import Refused, UsageError, entity, query, signal, sleep, update
+from actorflow import Refused, UsageError, activity, entity, query, signal, sleep, update
 from actorflow.testing import BlockingVirtualRuntime, VirtualRuntime, virtual_runtime
 from tests.virtual.props import DAY, HOUR, SECONDS, Cart, world
 
@@ -133,7 +134,7 @@ def test_the_wrong_door_is_named() -> None:
     with pytest.raises(UsageError, match="async with virtual_runtime"):
         asyncio.run(forget())
     runtime = virtual_runtime(entities=[Cart])
-    with runtime.opened(in_loop=True) as opened:
+    with runtime.opened(awaited=True) as opened:
         assert isinstance(opened, VirtualRuntime)
         with pytest.raises(UsageError, match="neither trio nor asyncio"):
             opened.sleep(DAY).send(None)
@@ -153,9 +154,54 @@ async def test_a_caller_that_is_cancelled() -> None:
         await cart.signal(Cart.add, "apple")
 
 
+@entity
+class Outer:
+    """Asks another actor through an activity, which calls the runtime as everybody does."""
+
+    found: list[str] = field(factory=list[str])
+
+    @update
+    async def relay(self, how: str) -> int:
+        return await (through_task(how) if how == "a task" else through_thread(how))
+
+
+runtimes: list[VirtualRuntime] = []
+
+
+@activity
+async def through_task(sku: str) -> int:
+    """Call the runtime from its own loop."""
+    cart = runtimes[-1].actor(Cart, "cart-1")
+    await cart.signal(Cart.add, sku)
+    await runtimes[-1].sleep(timedelta(seconds=20))
+    found = await cart.query(Cart.contents)
+    return len(found)
+
+
+@activity
+def through_thread(sku: str) -> int:
+    """Call the runtime from a thread of an activity."""
+    cart = runtimes[-1].in_threads.actor(Cart, "cart-1")
+    cart.signal(Cart.add, sku)
+    runtimes[-1].in_threads.sleep(timedelta(seconds=20))
+    return len(cart.query(Cart.contents))
+
+
+async def test_activities_call_too() -> None:
+    """An activity that sends to another actor, and sleeps, is a caller like others, also in a thread."""
+    async with virtual_runtime(entities=[Cart, Outer]) as runtime:
+        runtimes.append(runtime)
+        outer = runtime.actor(Outer, "outer-1")
+        assert await outer.update(Outer.relay, "a task") == 1
+        assert await outer.update(Outer.relay, "a thread") == 2
+        assert runtime.now == START + timedelta(seconds=40)
+        with pytest.raises(UsageError, match="would block the event loop"):
+            runtime.in_threads.sleep(DAY)
+
+
 def test_a_loop_after_another() -> None:
     """One runtime, opened outside of any loop, serves loops of both kinds, one after the other."""
-    with virtual_runtime(entities=[Cart]).opened(in_loop=True) as runtime:
+    with virtual_runtime(entities=[Cart]).opened(awaited=True) as runtime:
         assert isinstance(runtime, VirtualRuntime)
         cart = runtime.actor(Cart, "cart-1")
         trio.run(runtime.sleep, DAY)

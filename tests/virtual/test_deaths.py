@@ -10,7 +10,19 @@ import trio
 import trio.testing
 from attrs import field
 
-from actorflow import NotAccepted, Standstill, Unknown, activity, entity, now, query, signal, timer, update
+from actorflow import (
+    NotAccepted,
+    Standstill,
+    Unknown,
+    activity,
+    complete,
+    entity,
+    now,
+    query,
+    signal,
+    timer,
+    update,
+)
 from actorflow.testing import virtual_runtime
 from persistence import FaultyJournal, LmdbJournal, MemoryJournal
 from tests.callers.props import GatedJournal
@@ -187,6 +199,31 @@ def test_a_journal_on_disk(tmp_path: Path) -> None:
     with virtual_runtime(entities=[Cart], journal=LmdbJournal(tmp_path / "shop"), start=later) as runtime:
         cart = runtime.actor(Cart, "cart-1")
         assert cart.query(Cart.happened)[-1] == ("given up", later)
+
+
+def test_no_two_lives_draw_the_same() -> None:
+    """A journal that a second runtime opens has other lives there, with keys of their own for activities."""
+    keys: list[str] = []
+
+    @activity
+    def note() -> None:
+        keys.append(activity.current().key)
+
+    @entity
+    class Mayfly:
+        @update
+        async def live(self) -> None:
+            await note()
+            complete()
+
+    journal = MemoryJournal()
+    for _ in range(3):
+        with virtual_runtime(entities=[Mayfly], journal=journal) as runtime:
+            runtime.start(Mayfly(), "m", if_completed="new").update(Mayfly.live)
+    with virtual_runtime(entities=[Mayfly]) as runtime:
+        runtime.start(Mayfly(), "m").update(Mayfly.live)
+    assert len(set(keys)) == 3
+    assert keys[0] == keys[3]  # in a journal of its own the same test draws the same
 
 
 def test_newer_code_after_a_restart() -> None:
