@@ -1,7 +1,7 @@
 """How long does a wait of thirty days take on a virtual clock, and what does each thing cost that is due?
 
-The same entity under the same calls: a wait with one timer in it, waits with many, an activity that is retried
-over hours, and opening and closing the whole. Milliseconds, the best of some rounds.
+The same entity under the same calls: a wait with one timer in it, waits with many, an activity that is
+retried over hours, and opening and closing the whole. Milliseconds, the best of some rounds.
 """
 
 from __future__ import annotations

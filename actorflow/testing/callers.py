@@ -25,6 +25,7 @@ __all__ = ["Callers", "in_loop"]
 
 LULL_S: Final = 0.2
 """How long a thread that was answered may take to call again, before others go on without it."""
+NOT_YET: Final = float("inf")
 ASK_AGAIN_S: Final = 0.2
 """A loop that says nothing for so long may be gone."""
 PASSES: Final = 30
@@ -168,7 +169,7 @@ class Callers:
         self._loops: dict[object, Loop] = {}
         self._numbers = count(1)
         self._at_large: dict[threading.Thread, float] = {}
-        """Threads that were answered and have not called again, and since when."""
+        """Threads that were answered and have not called again, and since when they have gone on."""
         self._inside: dict[int, None] = {}
         """Threads that wait for an answer."""
 
@@ -231,6 +232,7 @@ class Callers:
             raise
         finally:
             self._inside.pop(threading.get_ident(), None)
+            self._at_large[thread] = monotonic()
 
     # -- coming back: the host's thread --------------------------------------------------------------------
 
@@ -239,7 +241,8 @@ class Callers:
         back: Back = crossing.back
         home = back.home
         if isinstance(home, threading.Thread):
-            self._at_large[home] = monotonic()
+            if not crossing.given_up:
+                self._at_large[home] = NOT_YET  # on a busy machine it may be long before it goes on
             if home.ident is not None:
                 self._inside.pop(home.ident, None)
             back.waits.release()
@@ -272,7 +275,7 @@ class Callers:
         for thread, since in list(self._at_large.items()):
             left = since + LULL_S - now if thread.is_alive() else 0.0
             if left > 0.0:
-                longest = max(longest, left)
+                longest = max(longest, min(left, ASK_AGAIN_S))
             else:
                 self._at_large.pop(thread, None)
         return longest

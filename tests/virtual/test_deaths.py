@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from actorflow import (
     update,
 )
 from actorflow.testing import virtual_runtime
-from persistence import FaultyJournal, LmdbJournal, MemoryJournal
+from persistence import FaultyJournal, LmdbJournal, Locked, MemoryJournal
 from tests.callers.props import GatedJournal
 from tests.virtual.props import DAY, HOUR, SECONDS, Cart
 
@@ -254,6 +255,32 @@ def test_newer_code_after_a_restart() -> None:
         runtime.restart(entities=[second])
         runtime.sleep(10 * DAY)
         assert runtime.actor(second, "p").query(second.all) == ["2 days: 11"]  # type: ignore[attr-defined]
+
+
+def test_what_opening_raises_is_raised() -> None:
+    """A journal that is open already is an error at the first line of the block, for every kind of caller."""
+    journal = MemoryJournal()
+
+    async def open_again() -> None:
+        async with virtual_runtime(entities=[Cart], journal=journal):
+            pass
+
+    with virtual_runtime(entities=[Cart], journal=journal) as runtime:
+        with pytest.raises(Locked), virtual_runtime(entities=[Cart], journal=journal):
+            pass
+        with pytest.raises(Locked):
+            trio.run(open_again)
+        with pytest.raises(Locked):
+            asyncio.run(open_again())
+        runtime.actor(Cart, "cart-1").signal(Cart.add, "apple")
+
+
+async def test_what_the_block_raises_is_raised() -> None:
+    """The test's own error is what it ends with, also while activities run that have hours to go."""
+    with pytest.raises(ZeroDivisionError):
+        async with virtual_runtime(entities=[Ship]) as runtime:
+            await runtime.actor(Ship, "ship-1").signal(Ship.take, "tea")
+            raise ZeroDivisionError
 
 
 def test_a_closed_runtime_cannot_die() -> None:
