@@ -277,10 +277,14 @@ def test_what_opening_raises_is_raised() -> None:
 
 async def test_what_the_block_raises_is_raised() -> None:
     """The test's own error is what it ends with, also while activities run that have hours to go."""
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail() -> None:
         async with virtual_runtime(entities=[Ship]) as runtime:
             await runtime.actor(Ship, "ship-1").signal(Ship.take, "tea")
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
 
 
 def test_a_closed_runtime_cannot_die() -> None:
