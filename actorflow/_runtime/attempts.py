@@ -165,14 +165,6 @@ class Attempts:
                     await run.over.wait()
                 await trio.lowlevel.checkpoint()
         self.drop()
-
-    def drop(self) -> None:
-        """Let nothing begin any more, and give up whatever runs."""
-        self._over = True
-        for run in list(self.running):
-            del self.running[run]
-            run.scope.cancel()
-
         present = dict(self._present)
         with trio.move_on_after(LINGER_S):
             for gone in present.values():
@@ -180,6 +172,13 @@ class Attempts:
         for run, gone in present.items():
             if not gone.is_set():
                 _log.error("%s shields itself from being stopped: closing waits for it", run)
+
+    def drop(self) -> None:
+        """Let nothing begin any more, and give up whatever runs."""
+        self._over = True
+        for run in list(self.running):
+            del self.running[run]
+            run.scope.cancel()
 
     def hangs(self, name: str) -> None:
         """A thread does not end, and cannot be stopped: its place is lent to another, up to as many again."""

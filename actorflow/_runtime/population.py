@@ -169,7 +169,7 @@ class Population:
         if turn.record is not None:
             self._stand(resident, turn, now)
             self.go_on(resident, now)
-            if turn.outcome == facts.ADMITTED:
+            if resident.actor.mailbox:
                 self.troubles.waits(resident, now)
         return turn
 
@@ -191,7 +191,7 @@ class Population:
             if turn.record is not None:
                 self._stand(resident, turn, now)
                 self.go_on(resident, now)
-                if turn.outcome == facts.ADMITTED:
+                if resident.actor.mailbox:
                     self.troubles.waits(resident, now)
             turns.append(turn)
         self.post.carry(now)

@@ -25,8 +25,6 @@ _log = logging.getLogger("actorflow.runtime")
 
 PATIENCE_US: Final = 1_000_000
 """So long a mailbox may stand still before it is looked at."""
-AGAIN_US: Final = 10_000_000
-"""And so long before it is looked at again, if it might still move."""
 REMEMBERED_MAX: Final = 10_000
 
 
@@ -39,7 +37,7 @@ class Troubles:
         self._said: dict[tuple[Address, str, int], None] = {}
 
     def waits(self, resident: Resident, now: Instant) -> None:
-        """A message has been admitted that has to wait."""
+        """An actor has had a turn, and messages wait: look whether they ever will move, if nothing happens."""
         if resident.address not in self._waiting:
             self._waiting[resident.address] = now + PATIENCE_US, resident
 
@@ -57,9 +55,7 @@ class Troubles:
             if actor.holder is None or not actor.mailbox:
                 continue
             report = stuck(actor)
-            if report is None:
-                self._waiting[address] = now + AGAIN_US, resident
-            elif self._is_new(resident, "stuck", actor.holder.seq):
+            if report is not None and self._is_new(resident, "stuck", actor.holder.seq):
                 _log.error("%s", report)
                 yield resident, report
 

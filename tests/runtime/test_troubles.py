@@ -100,7 +100,7 @@ def test_one_that_may_still_move_is_looked_at_again(caplog: pytest.LogCaptureFix
     drive.population.errands.ended(begun, 1, Ending("ok", b"\xc0"), drive.now)
     drive.settle()
     assert stuck(drive.actor(Queue, "q")) is not None
-    drive.later(11)
+    drive.later(1.1)
     assert said(caplog, "can never move") == 1
 
 
