@@ -37,7 +37,7 @@ class Troubles:
         self._said: dict[tuple[Address, str, int], None] = {}
 
     def waits(self, resident: Resident, now: Instant) -> None:
-        """An actor has had a turn, and messages wait: look whether they ever will move, if nothing happens."""
+        """An actor has had a turn, and messages wait: whether they ever move is looked at in a moment."""
         if resident.address not in self._waiting:
             self._waiting[resident.address] = now + PATIENCE_US, resident
 
