@@ -111,7 +111,7 @@ class Errand:
         "withdrawn",
     )
 
-    def __init__(self, resident: Resident, ref: Ref, pending: Pending) -> None:
+    def __init__(self, resident: Resident, ref: Ref, pending: Pending, now: Instant) -> None:
         activity: Activity[Any, Any] = pending.asked
         assert isinstance(pending.effect, Schedule), "activities are asked for by schedules"
         self.address: Address = resident.address
@@ -126,9 +126,10 @@ class Errand:
         self.excused = 0
         """How many of them are not counted against the policy."""
         self.phase = WAITS
-        self.since: Instant = pending.at
+        # The actor's own time may be ahead, where the clock was set back.
+        self.since: Instant = min(pending.at, now)
         limit = self.options.schedule_to_close
-        self.close_by: Instant | None = None if limit is None else pending.at + limit // MICROSECOND
+        self.close_by: Instant | None = None if limit is None else self.since + limit // MICROSECOND
         self.start_by: Instant | None = None
         """When it has waited too long for its turn."""
         self.due: Instant = 0

@@ -65,7 +65,7 @@ class Errands:
         """Take an activity that a turn asks for."""
         pending = resident.actor.pending.get(ref)
         if pending is not None:  # or it was withdrawn in the same turn
-            errand = self.under_way[resident.address, ref] = Errand(resident, ref, pending)
+            errand = self.under_way[resident.address, ref] = Errand(resident, ref, pending, now)
             self._join(errand, now)
 
     def recover(self, resident: Resident, now: Instant) -> None:
@@ -81,7 +81,7 @@ class Errands:
             return
         traces = self._traces(resident.path)
         for ref, pending in lost:
-            errand = self.under_way[address, ref] = Errand(resident, ref, pending)
+            errand = self.under_way[address, ref] = Errand(resident, ref, pending, now)
             trace = traces.get(ref)
             if trace is None:
                 errand.attempt, errand.phase = 1, RUNS

@@ -107,7 +107,9 @@ class Host:
         self.limits = Limits() if limits is None else limits
         self.specs = {spec.name: spec for spec in specs_of(entities, limits)}
         self.journal = journal
-        self.clock = clock
+        self._wall = clock
+        self._seen: Instant = 0
+        """What the clock showed when it was looked at last."""
         near = NEAR_US if clock_jumps else LONGEST
         self.population = Population(journal, self.specs, self.limits, entropy, strict=strict, near_us=near)
         self.stand_ins = stand_ins(activities or {})
@@ -643,6 +645,15 @@ class Host:
 
     # -- the clock, and what the log left behind -----------------------------------------------------------
 
+    def clock(self) -> Instant:
+        """What time it is; before anybody counts by it, that it was set back is made known."""
+        now = self._wall()
+        if now < self._seen:
+            _log.warning("the clock was set back by %.3f s", (self._seen - now) / 1e6)
+            self.population.errands.set_back(self._seen - now)
+        self._seen = now
+        return now
+
     def _see_clock(self) -> None:
         """Have the clock minded earlier, where something has turned up that falls due before."""
         if self.population.first_due < self._glance:
@@ -650,13 +661,8 @@ class Host:
 
     async def _mind_clock(self) -> None:
         population = self.population
-        seen = self.clock()
         while self._failure is None:
             now = self.clock()
-            if now < seen:
-                _log.warning("the clock was set back by %.3f s", (seen - now) / 1e6)
-                population.errands.set_back(seen - now)
-            seen = now
             # One at a time, as when opening: what is due after a long absence may be everybody.
             all_done = population.wake(now, 1) if not self._shut else True
             if population.busy(now):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from trio.testing import MockClock
@@ -101,3 +102,48 @@ async def test_and_without_that_it_would_not(mock_clock: MockClock, monkeypatch:
     monkeypatch.setattr(Errands, "set_back", lambda self, by: None)
     with pytest.RaisesGroup(AssertionError, flatten_subgroups=True):
         await test_the_host_sees_it(mock_clock)
+
+
+async def test_what_is_asked_for_right_after_is_as_long_as_it_should(mock_clock: MockClock) -> None:
+    """It counts by the new time already, and is not moved along, whoever looks at the clock first."""
+    clock, calls = Clock(), list[int]()
+
+    async def fail_once() -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError("no")
+        return "done"
+
+    options: dict[str, Any] = {"retry": policy(2, 20, 20), "schedule_to_close": 60 * SECOND}
+    async with office(MemoryJournal(), mock_clock, {"one": fail_once}, clock=clock, **options) as one:
+        await one.passes(0)
+        clock.now -= HOUR_US
+        caller = one.ask("one")
+        await one.passes(6)
+        assert (len(calls), caller.done) == (1, False)
+        for _ in range(5):
+            await one.passes(5)
+        assert caller.value == "ok done"
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_who_has_lived_in_the_old_time_waits_no_longer(crash: bool) -> None:
+    """An actor's own time does not go back; what it asks for is bounded by that on the wall all the same."""
+    drive = yard(schedule_to_close=60 * SECOND, retry=policy(9, 40, 40))
+    drive.want("zero")
+    drive.end("zero")
+    if crash:
+        drive.want("one")
+    drive.now -= HOUR_US
+    if crash:
+        drive = drive.crash()  # nobody was there to see it
+        drive.hear()
+        drive.settle()
+    else:
+        drive.errands.set_back(HOUR_US)
+        drive.want("one")
+    drive.end("one", ValueError("no"))
+    drive.later(41)
+    drive.settle()
+    drive.end("one", ValueError("no"))
+    assert drive.told()[-1] == "one: ValueError no", "another pause would be longer than there is time"
