@@ -355,7 +355,7 @@ def debts(actor: Actor) -> list[Debt]:
     found: list[Debt] = []
     for seq, debt in actor.debts.items():
         details: Any = failure(debt.failure).details
-        known: dict[str, Any] = details if isinstance(details, dict) else {}
+        known = cast("dict[str, Any]", details) if isinstance(details, dict) else {}
         found.append(
             Debt(
                 seq,
