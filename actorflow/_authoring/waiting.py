@@ -13,6 +13,7 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 from actorflow._core.ambient import ambient, last_breath, writing
+from actorflow._core.debts import owe
 from actorflow._core.tasks import Future, Scope, cancel_scope, checkpoint, running, spawn
 from actorflow.errors import Cancelled, UsageError
 
@@ -134,6 +135,7 @@ class _Bundle(Future):
             self.failure = error
         elif not isinstance(error, Cancelled):
             self.failure.add_note(f"while it was being undone: {type(error).__name__}: {error}")
+            owe(actor, self.owner.open, error)  # the handler hears of the first only
         if not self.inner.called:
             cancel_scope(actor, self.inner)
 
@@ -170,6 +172,7 @@ class _Race(_Bundle):
             self.winner = place
             cancel_scope(actor, self.inner)
         elif self.winner >= 0:
+            owe(actor, self.owner.open, error)
             error = None  # it is decided; how the others take being cancelled is their own affair
         super().ended(actor, place, value, error)
 

@@ -146,6 +146,7 @@ class Actor:
         "nonce",
         "now",
         "open",
+        "owed",
         "parent",
         "parked",
         "patches",
@@ -281,6 +282,8 @@ class Actor:
         """What ``patched`` answered to a handler that cannot suspend."""
         self.answers: list[tuple[str, int, str, bytes]] = []
         """Answers to once-ids, taken over when the turn stands."""
+        self.owed: list[int] = []
+        """Of which handlers there is a debt since this turn."""
         self.unawaited: dict[Any, None] = {}
         self.failure: BaseException | None = None
         self.fault: BaseException | None = None

@@ -11,6 +11,7 @@ from . import facts, phases
 from .actor import Actor, Parked
 from .birth import bear, begin_run
 from .closing import close_slice
+from .debts import crowding
 from .facts import DONE, ENDED, UPDATE, Ended, Input, Terms
 from .quiet import reload_state
 from .settle import settle
@@ -111,18 +112,19 @@ def _drop(actor: Actor, input_: Input) -> int:
 
 def _discharge(actor: Actor, input_: Input) -> int:
     assert input_.ref is not None, "a discharge names what is owed"
-    debts = actor.debts
-    holds = actor.stopped in debts
-    del debts[input_.ref[0]]
+    seq = input_.ref[0]
+    holds = actor.stopped in actor.debts
+    del actor.debts[seq]
+    if seq in actor.open:
+        actor.open[seq].owed.clear()
     if holds:
-        crowded = len(debts) >= actor.spec.limits.parked_messages
-        actor.stopped = next(reversed(debts)) if crowded else None
+        actor.stopped = crowding(actor)
     return DONE
 
 
 def unpark(actor: Actor, seq: int) -> Parked:
     if actor.stopped == seq:
-        actor.stopped = None
+        actor.stopped = crowding(actor)
     return actor.parked.pop(seq)
 
 

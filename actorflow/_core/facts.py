@@ -296,6 +296,8 @@ STOPPED: Final = "stopped"
 """The parked message holds the mailbox."""
 ERROR: Final = "error"
 """Why a message was parked or refused."""
+DEBTS: Final = "debts"
+"""What handlers that ended in this turn could not undo: by their seq, handler and failure."""
 
 ENGINE_VERSION: Final = 1
 """Raised when the core would run an old journal differently; see ``docs/explanation/core.md``."""

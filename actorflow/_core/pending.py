@@ -38,7 +38,7 @@ Reading = Callable[[str, bytes], tuple[Any, BaseException | None]]
 class Open:
     """A handler that has started and not ended."""
 
-    __slots__ = ("fresh", "handler", "input", "old", "patches", "pending", "scope", "seq", "since")
+    __slots__ = ("fresh", "handler", "input", "old", "owed", "patches", "pending", "scope", "seq", "since")
 
     def __init__(self, seq: int, input_: Input, handler: Handler, scope: Scope, since: Instant) -> None:
         self.seq = seq
@@ -52,6 +52,8 @@ class Open:
         """Started in the turn under way: a failure now leaves no trace."""
         self.pending: dict[Ref, Pending] = {}
         self.patches: dict[str, bool] = {}
+        self.owed: list[BaseException] = []
+        """What it could not undo so far."""
 
 
 class Pending(Future):

@@ -14,6 +14,7 @@ from actorflow.errors import DecodeError, Divergence, FaultError, UnknownHandler
 from . import facts
 from .actor import DIGEST_BYTES_MIN, Actor
 from .closing import NOT_RUN
+from .debts import Debt, enter
 from .facts import (
     ADMITTED,
     ARM,
@@ -21,6 +22,7 @@ from .facts import (
     CLOSE_CHILD,
     CLOSED,
     CODE,
+    DEBTS,
     DIGEST,
     DISARM,
     EFFECTS,
@@ -124,9 +126,16 @@ def _replay(actor: Actor, record: Record, data: bytes) -> None:
         set_aside(actor, seq, message, outcome, extra.get(ERROR, b""), now, stops=STOPPED in extra)
     else:
         _run(actor, seq, message, now, outcome, frozenset(extra.get(MARKS, ())))
+        _adopt_debts(actor, extra.get(DEBTS, {}))
     _compare(actor, record, message, extra)
     take_answers(actor, seq, message, outcome, now, fresh=input_ is not None)
     keep(actor, seq, input_, data)
+
+
+def _adopt_debts(actor: Actor, recorded: dict[int, tuple[str, bytes]]) -> None:
+    """What is owed is what was recorded: money is, also where the code of today would say nothing of it."""
+    for seq, debt in recorded.items():
+        enter(actor, seq, Debt(*debt, actor.now))
 
 
 def _next(actor: Actor, seq: int) -> Input:

@@ -35,6 +35,7 @@ from .facts import (
     ADMITTED,
     CODE,
     CONTINUE,
+    DEBTS,
     DIGEST,
     DONE,
     ENGINE,
@@ -476,6 +477,8 @@ def _record(
         actor.code = spec.fingerprint
     if actor.newborn:
         extra = {**(extra or {}), NONCE: actor.nonce}
+    if actor.owed:
+        extra = {**(extra or {}), DEBTS: {seq: actor.debts[seq][:2] for seq in actor.owed}}
     if actor.marks:
         extra = {**(extra or {}), MARKS: actor.marks}
     if (actor.strict or actor.undigested > actor.digest_at) and actor.state is not None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from actorflow.errors import (
     Cancelled,
-    CompensationFailed,
     DecodeError,
     Refused,
     UnknownHandler,
@@ -24,7 +23,7 @@ from .actor import Actor, Parked
 from .ambient import ambient
 from .birth import bear
 from .course import PERFORM, unpark, wind_up
-from .debts import Debt, debt_of
+from .debts import owe
 from .facts import DONE, ENDED, FIRE, MAIN, OK, OPEN, STALE, UPDATE, Ended, Input, Instant
 from .pending import Open
 from .settle import settle
@@ -148,9 +147,7 @@ def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -
         body = actor.spec.codec.pack_failure(error)
         if how != facts.CANCELLED:
             actor.last_failure = open_.seq, handler.name, body
-            owed = debt_of(error)
-            if owed is not None:
-                _owe(actor, open_, owed)
+    owe(actor, open_, error)
     if actor.main is open_:
         actor.main = None
         if actor.ending is None:
@@ -163,13 +160,6 @@ def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -
     elif open_.fresh:
         return
     actor.effects.append(Ended(ENDED, open_.seq, how, body, open_.input.sender))
-
-
-def _owe(actor: Actor, open_: Open, owed: CompensationFailed) -> None:
-    """Keep what a handler could not undo; with too much of it nothing more begins."""
-    actor.debts[open_.seq] = Debt(open_.handler.name, actor.spec.codec.pack_failure(owed), actor.now)
-    if len(actor.debts) >= actor.spec.limits.parked_messages:
-        actor.stopped = open_.seq
 
 
 def _excludes(handler: Handler) -> bool:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 from attrs import field
 
-from actorflow import CompensationFailed, Limits, UsageError, complete, entity, saga, signal, update
+from actorflow import (
+    CompensationFailed,
+    Limits,
+    UsageError,
+    complete,
+    entity,
+    gather,
+    race,
+    saga,
+    signal,
+    update,
+)
 from actorflow._core.debts import debt_of
 from actorflow.testing import Scenario
 from tests.core.proof import prove
@@ -179,10 +190,165 @@ def test_too_many_debts_hold_the_mailbox(place: int) -> None:
     prove(firm)
 
 
-def test_where_an_error_leads_to_is_followed_only_so_far() -> None:
-    """Errors in a circle, groups of them, and chains that do not end, cost nothing more than a look."""
+def test_where_an_error_leads_to_is_followed() -> None:
+    """Also through errors in a circle, and groups of them."""
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
     assert debt_of(one) is None
     failed = CompensationFailed((), ("x",))
     assert debt_of(ExceptionGroup("several", [one, ExceptionGroup("more", [failed])])) is failed
+    many = debt_of(ExceptionGroup("many", [CompensationFailed((), (str(n),)) for n in range(300)]))
+    assert many is not None
+    assert {int(one) for one in many.not_undone} == set(range(300))
+
+
+# ---- branches ----------------------------------------------------------------------------------------
+
+
+async def hold(what: str) -> str:
+    """Take something, or give it back."""
+    async with saga() as undo:
+        undo(release, what)
+        return await charge(what, 1)
+
+
+@entity
+class Fair:
+    """It does several things at a time."""
+
+    gone_well: int = 0
+
+    @update
+    async def all_of(self, whats: list[str]) -> None:
+        await gather(*(hold(what) for what in whats))
+
+    @update
+    async def first_of(self, what: str) -> None:
+        await race(hold(what), act(1))
+        await act(2)
+        await race(hold(what), act(3))
+        self.gone_well += 1
+
+
+def test_of_branches_that_fail_together_all_is_told() -> None:
+    """The handler is told of the first failure only; what the others left undone is owed all the same."""
+    fair = Scenario(Fair)
+    fair.update(Fair.all_of, ["one", "two", "three"])
+    first, *others = fair.waiting
+    fair.fail(first, ValueError("no money"))
+    for one in others:
+        fair.confirm_cancelled(one)
+    for one in [one for one in fair.waiting if one.name == "release"]:
+        fair.fail(one, OSError("dead"))
+    (debt,) = fair.debts
+    assert {one.partition(" (")[0] for one in debt.not_undone} == {
+        "release('one')",
+        "release('two')",
+        "release('three')",
+    }
+    prove(fair)
+
+
+def test_who_lost_a_race_owes_at_once() -> None:
+    """The handler goes on and ends well; it is not told, but an operator is, before it ends and after."""
+    fair = Scenario(Fair)
+    done = fair.update(Fair.first_of, "r")
+    fair.answer(act, 1)
+    fair.confirm_cancelled(charge)
+    fair.fail(release, OSError("dead"))
+    assert [(debt.seq, len(debt.not_undone)) for debt in fair.debts] == [(1, 1)]
+    fair.restart()
+    fair.discharge(1)
+    fair.answer(act, 2)
+    fair.answer(act, 3)
+    fair.confirm_cancelled(charge)
+    fair.fail(release, OSError("dead again"))
+    assert done.done
+    (debt,) = fair.debts
+    assert len(debt.not_undone) == 1, "the first one has been seen to"
+    assert "dead again" in str(debt)
+    prove(fair)
+
+
+# ---- what is recorded --------------------------------------------------------------------------------
+
+
+@entity(name="Shed")
+class Shed:
+    """It fails with an error whose text is another each time."""
+
+    @update
+    async def build(self) -> None:
+        async with saga() as undo:
+            undo(release, "wood")
+            await act(1)
+            raise ValueError(object())
+
+
+@entity(name="Shed")
+class MendedShed:
+    """By now it has a list of its own."""
+
+    @update
+    async def build(self) -> None:
+        try:
+            async with saga() as undo:
+                undo(release, "wood")
+                await act(1)
+                raise ValueError("no")
+        except CompensationFailed:
+            raise ValueError("on my list") from None
+
+
+def test_what_is_owed_is_what_was_recorded() -> None:
+    """Replay does not find other words for it, nor does other code find that there is nothing."""
+    shed = Scenario(Shed)
+    shed.update(Shed.build)
+    shed.answer(act, 1)
+    shed.fail(release, OSError("dead"))
+    owed = shed.debts
+    shed.restart()
+    assert shed.debts == owed
+    mended = Scenario.of_records(MendedShed, shed.key, shed.records)
+    assert mended.debts == owed
+    mended.discharge(1)
+    prove(mended)
+
+
+# ---- two that hold the mailbox -----------------------------------------------------------------------
+
+
+@entity(limits=Limits(parked_messages=1))
+class Gate:
+    """A message that fails in it, and a debt, hold its mailbox."""
+
+    log: list[str] = field(factory=list)
+
+    @update(interleave=True)
+    async def build(self) -> None:
+        await hold("r")
+
+    @signal(on_failure="stop")
+    def fail(self) -> None:
+        raise ValueError("no")
+
+    @signal
+    def note(self, text: str) -> None:
+        self.log.append(text)
+
+
+@pytest.mark.parametrize("first", ["parked", "debt"])
+def test_whoever_is_seen_to_first_the_other_holds_the_mailbox_still(first: str) -> None:
+    """A debt does not let go what a parked message holds, nor the other way round."""
+    gate = Scenario(Gate)
+    gate.update(Gate.build)
+    gate.signal(Gate.fail)
+    gate.fail(charge, ValueError("no money"))
+    gate.fail(release, OSError("dead"))
+    gate.signal(Gate.note, "waits")
+    ((parked,), (debt,)) = gate.parked, gate.debts
+    for turn in ("parked", "debt") if first == "parked" else ("debt", "parked"):
+        assert gate.state.log == []
+        gate.drop(parked.seq) if turn == "parked" else gate.discharge(debt.seq)
+    assert gate.state.log == ["waits"]
+    prove(gate)
