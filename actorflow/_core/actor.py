@@ -23,6 +23,7 @@ from actorflow.errors import (
 
 from .facts import (
     ARM,
+    CHILD_TERMS,
     CLOSE_CHILD,
     DISARM,
     SEND,
@@ -454,7 +455,8 @@ class Actor:
             raise LimitExceeded(
                 str(self), "too many children are alive", "children", self.spec.limits.children
             )
-        effect = StartChild(START_CHILD, entity, key, body, policy, tuple(terms))
+        said = None if terms == CHILD_TERMS else tuple(terms)
+        effect = StartChild(START_CHILD, entity, key, body, policy, said)
         ref = self.emit(effect)
         child = self.children[entity, key] = Child(ref, policy)
         self.child_refs[ref] = entity, key

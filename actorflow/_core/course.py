@@ -25,7 +25,7 @@ def _begin_life(actor: Actor, input_: Input) -> int:
     terms = Terms(*cast("Any", input_.options or ()))
     if terms.timeout is not None:
         actor.arm(facts.TIME_OUT, b"", actor.now + terms.timeout)
-    if terms.delay is not None and actor.main_due:
+    if terms.delay is not None:
         actor.main_due = False
         actor.arm(facts.BEGIN_MAIN, b"", actor.now + terms.delay)
     return DONE
@@ -35,7 +35,7 @@ def _go_its_course(actor: Actor, input_: Input) -> int:
     """A timer of the life itself has fired."""
     del actor.timers[input_.name, input_.body]
     if input_.name == facts.BEGIN_MAIN:
-        actor.main_due = True
+        actor.main_due = actor.spec.main is not None  # the code may have had one only when the life began
     else:
         actor.touched = True
         actor.ending = phases.TIMED_OUT, b""

@@ -81,6 +81,9 @@ class Terms(NamedTuple):
     """So long the life may last."""
 
 
+CHILD_TERMS: Final = Terms(if_completed="new")
+"""On which a child begins of which nothing is said."""
+
 BEGIN_MAIN: Final = "(begin)"
 TIME_OUT: Final = "(time-out)"
 COURSE: Final = frozenset({BEGIN_MAIN, TIME_OUT})
@@ -175,7 +178,7 @@ class StartChild(NamedTuple):
     body: bytes
     policy: str
     terms: tuple[str | int | None, ...] | None = None
-    """The fields of ``Terms``; those of records that were written before there were any."""
+    """The fields of ``Terms``; none for those of a child of which nothing is said."""
 
 
 class Arm(NamedTuple):

@@ -128,7 +128,7 @@ class Post:
                 input_ = _question(address, ref, effect)
                 self._asked.setdefault(address, {})[ref] = None
             case StartChild(entity=entity, key=key, body=body, terms=terms):
-                terms = terms or ("fail", "new")
+                terms = terms or facts.CHILD_TERMS
                 input_ = Input(facts.START, "", body, None, None, (*address, *ref), terms)
             case CloseChild(entity=entity, key=key, how=how):
                 input_ = Input(CLOSINGS[how])

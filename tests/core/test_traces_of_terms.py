@@ -94,6 +94,43 @@ def test_who_has_no_main_cannot_begin_later() -> None:
     assert "hint: " in str(raised.value)
 
 
+@entity(name="Late")
+class Late:
+    """Its main can be kept from beginning."""
+
+    began: int = 0
+
+    @main
+    async def course(self) -> str:
+        self.began += 1
+        await sleep(HOUR)
+        return "done"
+
+    @signal
+    def touch(self) -> None: ...
+
+
+@entity(name="Late")
+class Never:
+    """By now it has no main."""
+
+    began: int = 0
+
+    @signal
+    def touch(self) -> None: ...
+
+
+def test_a_life_whose_main_is_gone_when_it_should_begin_goes_on() -> None:
+    """Between a start and its delay lies time enough to change the code."""
+    late = Scenario(Late)
+    late.start(Late(), delay=DAY)
+    never = Scenario.of_records(Never, late.key, late.records)
+    never.advance(DAY)
+    never.signal(Never.touch)
+    assert (never.status, never.waiting) == ("running", [])
+    prove(never)
+
+
 # ---- time-out ----------------------------------------------------------------------------------------
 
 
@@ -205,6 +242,21 @@ def test_a_child_is_given_terms() -> None:
     prove(parent)
 
 
+@entity
+class Mother:
+    """It says nothing of terms."""
+
+    @update
+    async def bear(self) -> str:
+        return await start_child(Watch(), "w").result(str)
+
+
 def test_a_child_started_before_there_were_terms_is_started_as_it_was() -> None:
-    """Records that say nothing of terms are read all the same."""
-    assert facts.StartChild(facts.START_CHILD, "Watch", "w", b"", "cancel").terms is None
+    """Records that say nothing of terms are replayed all the same: the same is asked for."""
+    mother = Scenario(Mother)
+    mother.update(Mother.bear)
+    record = mother.codec.unpack_record(mother.records[0])
+    before = [tuple(one)[:5] if one[0] == facts.START_CHILD else one for one in record.effects]
+    assert before != record.effects
+    old = mother.codec.pack_record((*record[:4], before, record.extra))
+    prove(Scenario.of_records(Mother, mother.key, [old]))
