@@ -53,6 +53,7 @@ def image(actor: Actor) -> dict[str, Any]:
         "ids": {
             id_: (one.seq, one.name, one.digest, one.how, one.body, one.at)
             for id_, one in actor.ids.entries().items()
+            if actor.ids.find(id_, actor.now) is not None  # beyond its window, nobody can tell
         },
     }
 

@@ -158,7 +158,7 @@ def advance(actor: Actor, now: Instant) -> Turn | None:
         return turn
     if actor.holder is not None:
         return None
-    if actor.main_due:
+    if actor.main_due and not (actor.open and actor.exhausted):
         main = actor.spec.main
         assert main is not None, "whoever set main_due has seen it"
         return _handled(actor, actor.seq + 1, Input(MAIN, main.name, main.encode((), {})), now, waited=False)
@@ -167,14 +167,16 @@ def advance(actor: Actor, now: Instant) -> Turn | None:
     seq, input_ = actor.mailbox[0]
     if actor.stopped is not None and not (input_.kind == RETRY and input_.ref == (actor.stopped, 0)):
         return None
-    if actor.open and actor.exhausted and _suspends(actor, input_):
-        return None  # it would fail where it first awaits; when what is open has ended there is room again
+    if _lacks_room(actor, input_):
+        return None
     actor.mailbox.popleft()
     return _handled(actor, seq, input_, now, waited=True)
 
 
-def _suspends(actor: Actor, input_: Input) -> bool:
-    """Whether the handler of what waits in the mailbox may suspend."""
+def _lacks_room(actor: Actor, input_: Input) -> bool:
+    """Whether a handler would fail where it first awaits; when what is open has ended there is room again."""
+    if not (actor.open and actor.exhausted):
+        return False
     if input_.kind == RETRY and input_.ref is not None and input_.ref[0] in actor.parked:
         input_ = actor.parked[input_.ref[0]].input
     handler = actor.spec.handlers.get(input_.name)
@@ -206,8 +208,11 @@ def _message(actor: Actor, input_: Input, now: Instant, verdict: str) -> Turn:
         refusal = _validate(actor, input_, handler, now)
         if refusal is not None:
             return refusal
-    if (actor.open or actor.unstorable is not None) and input_.sender is None:
-        _has_room(actor)
+    if actor.open or actor.unstorable is not None:
+        if input_.sender is None:
+            _has_room(actor)
+        elif input_.kind == SIGNAL and _lacks_room(actor, input_):
+            return _wait(actor, input_, now)
     if not handler.interleave and (actor.holder is not None or actor.mailbox or actor.stopped is not None):
         return _wait(actor, input_, now)
     seq = actor.seq + 1
@@ -399,6 +404,8 @@ def _resolved(actor: Actor, input_: Input, now: Instant) -> Turn:
         return NOTHING if input_.id is None else _answered(actor, input_.id, now)
     if wakes_at(actor, input_.ref) > now:
         return NOTHING  # never early
+    if input_.id is not None and actor.ids.full(now):
+        input_ = input_._replace(id=None)  # it is taken all the same; only, that it comes again is not known
     return _plain(actor, input_, now)
 
 
@@ -420,7 +427,7 @@ def _fired(actor: Actor, input_: Input, now: Instant) -> Turn:
     interleave = handler is not None and handler.interleave
     if not interleave and (actor.holder is not None or actor.mailbox or actor.stopped is not None):
         return _wait(actor, input_, now)
-    if actor.open and actor.exhausted and _suspends(actor, input_):
+    if _lacks_room(actor, input_):
         return _wait(actor, input_, now)  # as in advance: nobody would retry a timer that had failed
     return _handled(actor, actor.seq + 1, input_, now, waited=False)
 
@@ -436,6 +443,8 @@ def _parked(actor: Actor, input_: Input, now: Instant) -> Turn:
         _may_begin(actor)
     overtakes = input_.ref[0] == actor.stopped
     if actor.holder is not None or (not overtakes and (actor.mailbox or actor.stopped is not None)):
+        return _wait(actor, input_, now)
+    if _lacks_room(actor, input_):
         return _wait(actor, input_, now)
     return _handled(actor, actor.seq + 1, input_, now, waited=False)
 
