@@ -172,6 +172,7 @@ class Callers:
         """Threads that were answered and have not called again, and since when they have gone on."""
         self._inside: dict[int, None] = {}
         """Threads that wait for an answer."""
+        self._lock = threading.Lock()
 
     # -- setting out: the caller's thread ------------------------------------------------------------------
 
@@ -224,8 +225,10 @@ class Callers:
         # An interrupt may come between any two lines, and must leave nothing that others would trip over.
         try:
             self._inside[threading.get_ident()] = None
-            self._at_large.pop(thread, None)
             bridge.send_over((crossing,))
+            with self._lock:  # it is at large until the crossing can be seen, or time might pass in between
+                if lock.locked():
+                    self._at_large.pop(thread, None)
             lock.acquire()
         except BaseException:
             bridge.give_up(crossing)
@@ -241,11 +244,12 @@ class Callers:
         back: Back = crossing.back
         home = back.home
         if isinstance(home, threading.Thread):
-            if not crossing.given_up:
-                self._at_large[home] = NOT_YET  # on a busy machine it may be long before it goes on
-            if home.ident is not None:
-                self._inside.pop(home.ident, None)
-            back.waits.release()
+            with self._lock:
+                if not crossing.given_up:
+                    self._at_large[home] = NOT_YET  # on a busy machine it may be long before it goes on
+                if home.ident is not None:
+                    self._inside.pop(home.ident, None)
+                back.waits.release()
             return
         home.stirred += 1
         try:

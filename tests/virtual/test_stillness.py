@@ -189,7 +189,7 @@ async def test_a_clock_that_overtakes_callers_is_caught(monkeypatch: pytest.Monk
 
 def test_threads_by_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of callers in threads neither is overtaken, who goes on within a moment."""
-    monkeypatch.setattr(callers, "LULL_S", 10.0)  # on a busy machine a moment is long
+    monkeypatch.setattr(callers, "LULL_S", 3.0)  # on a busy machine a moment is long
     log: list[tuple[str, int]] = []
     with virtual_runtime(entities=[Cart]) as runtime:
 
