@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from actorflow._authoring.identity import patched as patched
     from actorflow._authoring.identity import random as random
     from actorflow._authoring.identity import uuid4 as uuid4
+    from actorflow._authoring.invariants import invariant as invariant
     from actorflow._authoring.options import Breaker as Breaker
     from actorflow._authoring.options import RetryPolicy as RetryPolicy
     from actorflow._authoring.saga import saga as saga
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from actorflow.errors import BadToken as BadToken
     from actorflow.errors import CallbackFailed as CallbackFailed
     from actorflow.errors import Cancelled as Cancelled
+    from actorflow.errors import CheckFailed as CheckFailed
     from actorflow.errors import ChildFailed as ChildFailed
     from actorflow.errors import CompensationFailed as CompensationFailed
     from actorflow.errors import Deadlock as Deadlock
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
     from actorflow.errors import HistoryFull as HistoryFull
     from actorflow.errors import IdReused as IdReused
     from actorflow.errors import Interrupted as Interrupted
+    from actorflow.errors import InvariantBroken as InvariantBroken
     from actorflow.errors import JournalFull as JournalFull
     from actorflow.errors import LimitExceeded as LimitExceeded
     from actorflow.errors import NondeterminismError as NondeterminismError
@@ -92,6 +95,7 @@ if TYPE_CHECKING:
     from actorflow.errors import Suspect as Suspect
     from actorflow.errors import TokenSpent as TokenSpent
     from actorflow.errors import TryLater as TryLater
+    from actorflow.errors import TwinDiffers as TwinDiffers
     from actorflow.errors import Unavailable as Unavailable
     from actorflow.errors import Unknown as Unknown
     from actorflow.errors import UnknownEntity as UnknownEntity
@@ -114,6 +118,7 @@ _HOMES = {
     "_authoring.entity": ("entity",),
     "_authoring.handlers": ("main", "query", "signal", "timer", "update"),
     "_authoring.identity": ("Info", "info", "logger", "now", "patched", "random", "uuid4"),
+    "_authoring.invariants": ("invariant",),
     "_authoring.saga": ("saga",),
     "_authoring.upcasts": ("upcast",),
     "_authoring.waiting": ("gather", "race", "shielded", "sleep", "wait_until"),
@@ -132,6 +137,7 @@ _HOMES = {
         "BadToken",
         "CallbackFailed",
         "Cancelled",
+        "CheckFailed",
         "ChildFailed",
         "CompensationFailed",
         "Deadlock",
@@ -159,6 +165,7 @@ _HOMES = {
         "UnknownHandler",
         "Unstorable",
         "UnknownEntity",
+        "InvariantBroken",
         "JournalFull",
         "NotAccepted",
         "Unknown",
@@ -168,6 +175,7 @@ _HOMES = {
         "Interrupted",
         "TokenSpent",
         "TryLater",
+        "TwinDiffers",
         "Unavailable",
     ),
     "limits": ("Limits",),

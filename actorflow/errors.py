@@ -26,6 +26,7 @@ __all__ = [
     "BadToken",
     "CallbackFailed",
     "Cancelled",
+    "CheckFailed",
     "ChildFailed",
     "CompensationFailed",
     "Deadlock",
@@ -38,6 +39,7 @@ __all__ = [
     "HistoryFull",
     "IdReused",
     "Interrupted",
+    "InvariantBroken",
     "JournalFull",
     "LimitExceeded",
     "NondeterminismError",
@@ -54,6 +56,7 @@ __all__ = [
     "Suspect",
     "TokenSpent",
     "TryLater",
+    "TwinDiffers",
     "Unavailable",
     "Unknown",
     "UnknownEntity",
@@ -333,13 +336,14 @@ class NotInHandler(UsageError):
 
 @define(slots=False, eq=False, str=False)
 class WriteInReading(UsageError):
-    """Strict mode saw a query or a validator change the state; the change was undone."""
+    """Strict mode saw a query or a validator change the state, which was undone; or a test an invariant."""
 
     handler: str
     what: str
 
     def fact(self) -> str:
-        return f"{self.handler}: a {self.what} only reads, and this one changed the state"
+        article = "an" if self.what == "invariant" else "a"
+        return f"{self.handler}: {article} {self.what} only reads, and this one changed the state"
 
     def remedy(self) -> str:
         return "change state in a signal, an update, a timer or main"
@@ -357,6 +361,73 @@ class NotAwaited(UsageError):
 
     def remedy(self) -> str:
         return "await it where it is called, or hand it to gather() or race()"
+
+
+@define(slots=False, eq=False, str=False)
+class InvariantBroken(UsageError):
+    """A test found a state of which an ``@invariant`` does not hold."""
+
+    actor: str
+    seq: int
+    invariant: str
+    why: str
+    state: str
+
+    def fact(self) -> str:
+        where = f"{self.actor}, after message {self.seq}"
+        return f"{where}: {self.invariant} does not hold: {self.why}\n  {self.state}"
+
+
+@define(slots=False, eq=False, str=False)
+class TwinDiffers(UsageError):
+    """A test crashed an actor, and it went another way than its twin, which never crashes."""
+
+    advice = (
+        "what handlers remember belongs in fields of the entity: a module, a class, a closure or a cache "
+        "is empty in the next process, and holds what is repeated and what was undone in this one"
+    )
+    actor: str
+    seq: int
+    what: str
+    actors: object
+    """What the actor did that has been through it all."""
+    twins: object
+
+    def fact(self) -> str:
+        return (
+            f"{self.actor}, after message {self.seq}: {self.what} is not what it would be without crashes\n"
+            f"  with:    {self.actors}\n"
+            f"  without: {self.twins}"
+        )
+
+
+@define(slots=False, eq=False, str=False)
+class CheckFailed(UsageError, AssertionError):
+    """``check`` found a story in which an entity does what it must not."""
+
+    entity: str
+    what: str
+    """What is wrong, in the words of the error with which the story ends."""
+    story: tuple[str, ...]
+    """What happened, a line for each move."""
+    listing: str
+    """The story as a test, to be pasted."""
+    repeat: str
+    """What finds it again."""
+    error: Exception | None = None
+    """With which the story ends."""
+
+    def fact(self) -> str:
+        told = [f"  {number}. {line}" for number, line in enumerate(self.story, 1)]
+        lines = [f"{self.entity}: {self.what}", ""]
+        if told:
+            lines += ["the story:", *told, ""]
+        if self.listing:
+            lines += ["as a test:", "", *(f"    {line}".rstrip() for line in self.listing.splitlines()), ""]
+        return "\n".join(lines).rstrip("\n")
+
+    def remedy(self) -> str:
+        return f"paste the test and mend the entity; {self.repeat} searches the same way again"
 
 
 # ---- outcomes ----------------------------------------------------------------------------------------

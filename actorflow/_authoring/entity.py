@@ -20,6 +20,7 @@ from actorflow.errors import DefinitionError, NondeterminismWarning, UsageError
 from actorflow.limits import Limits
 
 from .handlers import Main, Message, Query, Signal, Timer
+from .invariants import INVARIANTS, Invariant, check_invariant
 from .keys import check_name
 from .upcasts import Upcast, lifted
 
@@ -127,11 +128,21 @@ def _define(
         interleaves=any(message.interleave for message in messages),
     )
     setattr(cls, SPEC, spec)
-    findings = lint(functions, where, _sets(cls, known))
+    # Not part of the fingerprint: what is only asked in tests is not what computed a state.
+    invariants = _invariants(members)
+    for one in invariants:
+        check_invariant(one, known)
+    setattr(cls, INVARIANTS, invariants)
+    findings = lint([*functions, *(one.function for one in invariants)], where, _sets(cls, known))
     setattr(cls, FINDINGS, findings)
     for finding in findings:
         warnings.warn_explicit(str(finding), NondeterminismWarning, finding.file, finding.line)
     return cls
+
+
+def _invariants(members: Mapping[str, Any]) -> tuple[Invariant[Any, Any], ...]:
+    found: list[Any] = [member for member in members.values() if isinstance(member, Invariant)]
+    return tuple(found)
 
 
 def _said(message: Message) -> str:

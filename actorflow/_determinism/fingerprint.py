@@ -190,7 +190,9 @@ class _Survey:
         body = {
             name: self.value(value)
             for name, value in vars(cls).items()
-            if not (name.startswith("__") and name.endswith("__")) or isinstance(value, FunctionType)
+            if (not (name.startswith("__") and name.endswith("__")) or isinstance(value, FunctionType))
+            # What is only asked in tests has computed no state.
+            and not hasattr(value, "__unrecorded__")
         }
         types = {
             name: self._annotation(value) for name, value in vars(cls).get("__annotations__", {}).items()
