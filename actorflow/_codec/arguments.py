@@ -42,6 +42,8 @@ class Arguments:
     decode: Callable[[bytes], tuple[Any, ...]]
     """Read the arguments of a call, for ``positional(function)``."""
     answer: Schema[Any]
+    shapes: tuple[Shape, ...] = ()
+    """What each parameter takes, in their order."""
 
 
 def arguments(
@@ -70,7 +72,9 @@ def arguments(
     known: set[type] = set()
     takes = ", ".join(f"{each.name}: {each.shape.describe(known)}" for each in call.slots)
     encode, decode = _compile(call)
-    return Arguments(where, call.names, f"({takes}) -> {shape.describe(known)}", encode, decode, answer)
+    name = f"({takes}) -> {shape.describe(known)}"
+    shapes = tuple(slot.shape for slot in call.slots)
+    return Arguments(where, call.names, name, encode, decode, answer, shapes)
 
 
 def positional(function: Callable[..., Any]) -> Callable[..., Any]:

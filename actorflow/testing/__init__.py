@@ -1,4 +1,4 @@
-"""For your tests: one entity without I/O, the whole runtime without waiting, new code on a whole journal.
+"""For your tests: one entity without I/O, a search for what breaks it, the whole runtime without waiting.
 
 Every name is loaded when it is first used: pytest loads the plugin in here for every test run there is.
 """
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from actorflow._runtime.views import Sent as Sent
     from actorflow._runtime.views import Waiting as Waiting
 
+    from .checking import check as check
+    from .checking import machine as machine
     from .report import Cause as Cause
     from .report import Finding as Finding
     from .report import Report as Report
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "_runtime.views": ("Entry", "Parked", "Sent", "Waiting"),
+    "testing.checking": ("check", "machine"),
     "testing.report": ("Cause", "Finding", "Report"),
     "testing.scenario": ("Reply", "Scenario"),
     "testing.verifying": ("verify",),

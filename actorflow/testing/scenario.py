@@ -3,6 +3,9 @@
 There is no I/O and no waiting: what an actor asks for is there to be looked at, and the test answers it.
 After every step, behind the author's back, the whole history goes through the codec and is replayed, and the
 actor that comes out has to be the same; at quiet moments it goes through a snapshot as well.
+
+With ``twin=True`` a second actor is given the same and never crashes, and each of the two has a process of
+its own for whatever handlers keep outside of them; where they differ, a crash can be noticed.
 """
 
 # Long because a test needs everything about one actor in one place, and it is many small verbs.
@@ -10,38 +13,52 @@ actor that comes out has to be the same; at quiet moments it goes through a snap
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar, Unpack
 
 from actorflow._authoring.activities import Activity
 from actorflow._authoring.callbacks import once_of, read_token, see_opens
 from actorflow._authoring.ending import pack_result
 from actorflow._authoring.entity import findings_of, spec_of
-from actorflow._authoring.handlers import Message
+from actorflow._authoring.handlers import Message, Query
 from actorflow._authoring.identity import instant, moment
+from actorflow._authoring.invariants import broken
 from actorflow._authoring.keys import check_key
 from actorflow._authoring.terms import StartTerms, terms
 from actorflow._authoring.waiting import microseconds
-from actorflow._codec import schema
+from actorflow._codec import schema, unpack
 from actorflow._codec.failures import error_of, pack_failure
 from actorflow._core import facts, phases
 from actorflow._core import step as core
 from actorflow._core.actor import Actor
-from actorflow._core.facts import Ended, Input, Ref
+from actorflow._core.facts import Ended, Input, Instant, Ref
 from actorflow._core.image import differences, image
-from actorflow._core.once import Ids
+from actorflow._core.once import Ids, Known
 from actorflow._core.outstanding import due_next, stuck
 from actorflow._core.pending import Promise
-from actorflow._core.quiet import quiet, silence
-from actorflow._core.replay import replay
+from actorflow._core.quiet import can_continue, quiet, silence
+from actorflow._core.replay import replay, show
 from actorflow._core.snapshot import restore, snapshot
 from actorflow._determinism import guard
 from actorflow._runtime.views import Debt, Entry, Parked, Sent, Waiting, debts, entry, parked, sent, waiting
-from actorflow.errors import BadToken, Divergence, NondeterminismError, UsageError
+from actorflow.errors import (
+    BadToken,
+    Divergence,
+    FaultError,
+    InvariantBroken,
+    NondeterminismError,
+    TwinDiffers,
+    UsageError,
+    WriteInReading,
+)
+
+from .elsewhere import Elsewhere, Journal
+from .memory import Memory, Process
 
 if TYPE_CHECKING:
-    from actorflow._authoring.handlers import Query, Signal, Update
+    from actorflow._authoring.handlers import Signal, Update
     from actorflow._core.spec import Codec
 
 __all__ = ["Reply", "Scenario"]
@@ -54,6 +71,18 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 SEED = b"scenario's nonce"
 REPLAYED_WHOLE = 200
 """Histories longer than this are checked from their last snapshot, not from their first record."""
+
+
+class Place(NamedTuple):
+    """A quiet moment: what it takes to come back to it."""
+
+    records: int
+    """How many records the snapshot stands for."""
+    snapshot: bytes
+    ids: dict[str, Known]
+
+
+NOWHERE = Place(0, b"", {})
 
 
 class Reply(Generic[R]):
@@ -100,6 +129,7 @@ class Scenario(Generic[E]):
         at: datetime = BEGINNING,
         strict: bool = True,
         nonce: bytes = SEED,
+        twin: bool | Memory = False,
     ) -> None:
         self.entity = entity
         self.key = check_key(key)
@@ -107,16 +137,27 @@ class Scenario(Generic[E]):
         self._nonce = nonce
         self._now = instant(at)
         self._records: list[bytes] = []
-        self._anchor: tuple[bytes, int] = b"", 0
-        """A snapshot, and how many records it stands for."""
+        self._anchor = NOWHERE
+        """What a restart comes back from."""
+        self._last: tuple[int, Input, Instant] | None = None
+        """Before how many records the newest input came, that input, and when."""
         self._replies: dict[int, list[Reply[Any]]] = {}
         self.effects: list[facts.Effect] = []
         """What the last call to this scenario made the actor ask for."""
         findings = findings_of(entity)
-        if strict and findings:
+        if strict and findings and not twin:  # a twin finds out whether it matters
             first = findings[0]
             raise NondeterminismError(f"{first.file}:{first.line}", first.what, first.instead)
         self._actor = self._vacant(entity)
+        self._memory = Memory(entity) if twin is True else twin or None
+        self._process = self._boot()
+        self._twin = self._vacant(entity) if twin else None
+        self._twins_process = self._boot()
+        self._places: list[Place] = []
+        """With a twin, every quiet moment so far."""
+        self._questions: list[Query[Any, ..., Any]] = [
+            one for one in vars(entity).values() if isinstance(one, Query) and not one.arguments.names
+        ]
 
     @classmethod
     def of_records(cls, entity: type[E], key: str, records: Sequence[bytes]) -> Scenario[E]:
@@ -153,7 +194,11 @@ class Scenario(Generic[E]):
     def query(self, handler: Query[E, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask a query."""
         body = handler.arguments.encode(args, kwargs)
-        answer: R = handler.arguments.answer.decode(core.ask(self._actor, handler.name, body, self._now))
+        if self._twin is not None:
+            self._compare_answers(handler, body, self._twin, self._twins_process)
+        with self._inside(self._process):
+            answered = core.ask(self._actor, handler.name, body, self._now)
+        answer: R = handler.arguments.answer.decode(answered)
         return answer
 
     def once(self, id_: str) -> Once[E]:
@@ -227,8 +272,13 @@ class Scenario(Generic[E]):
     def answer(self, what: object, value: object = None) -> None:
         """Answer the oldest open call of an activity, of another actor's update, or of a child by its key."""
         ref = self._find(what)[1]
+        pending = self._actor.pending.get(ref)
         if isinstance(what, Waiting):
-            body = pack_result(value)
+            form = None if pending is None else getattr(pending.asked, "arguments", None)
+            if isinstance(pending, Promise) and pending.form is not None:
+                body = pending.form.encode(value)
+            else:
+                body = pack_result(value) if form is None else form.answer.encode(value)
         elif isinstance(what, Activity | Message):
             body = what.arguments.answer.encode(value)
         else:
@@ -306,6 +356,8 @@ class Scenario(Generic[E]):
             self._now = max(self._now, due)
             self._step(input_)
             effects += self.effects
+        if target > self._now:
+            self._last = None  # what was before that is on the disk
         self._now = target
         self.effects = effects
 
@@ -371,45 +423,207 @@ class Scenario(Generic[E]):
 
     # -- crashes and snapshots -----------------------------------------------------------------------------
 
-    def restart(self, entity: type[Any] | None = None) -> None:
-        """Crash, and come back from the journal; with a class, under that code."""
+    def restart(
+        self, entity: type[Any] | None = None, *, lost: int = 0, after: timedelta = timedelta(0)
+    ) -> None:
+        """Crash, and come back from the journal; with a class, under that code.
+
+        The ``lost`` newest records of the last step had not reached the disk: what they were of comes again.
+        What fell due while nobody was there, for the time ``after``, is late.
+        """
         if entity is not None:
             self.entity = entity
-        fresh = self._vacant(self.entity)
-        snapshot_, count = self._anchor
-        if snapshot_:
-            restore(fresh, snapshot_)
-            self._give_ids(fresh)
-        replay(fresh, self._records[count:])
+        before = self._image()
+        again, missing = self._lose(lost)
         silence(self._actor)
-        self._actor = fresh
-        self._advance()
+        self._process = self._boot()
+        with self._inside(self._process):
+            self._actor = self._from(self._anchor, self._records)
+            count = len(self._records)
+            if again is not None:
+                self._take(core.step(self._actor, again, self._now))
+            while (more := core.advance(self._actor, self._now)) is not None:
+                self._take(more)
+        if missing and self._records[count : count + len(missing)] != missing:
+            shown = [self._shown(self._actor, data) for data in (self._records[count], missing[0])]
+            raise TwinDiffers(str(self._actor), self._actor.seq, "what is done again", *shown)
+        self._last = None
+        if self._twin is not None:
+            self._see_same(before, "the actor after a crash")
+            self._check()
+        self._now += microseconds(after, "restart(after=)")
+        self.advance(timedelta(0))
+
+    def passivate(self) -> None:
+        """Let the actor leave memory and come back, while the process goes on."""
+        before = self._image()
+        place = self._place() if quiet(self._actor) else self._anchor
+        silence(self._actor)
+        with self._inside(self._process):
+            self._actor = self._from(place, self._records)
+        self._see_same(before, "the actor after it was passivated")
+        self._last = None
+        self._check()
+
+    def continue_as_new(self) -> bool:
+        """Close the run and open the next, as a long one does; says whether that can be done now."""
+        actors = [one for one in (self._actor, self._twin) if one is not None]
+        if not all(one.phase == phases.RUNNING and not one.new_run and can_continue(one) for one in actors):
+            return False
+        for one in actors:
+            one.continue_wanted = True
+        run = self._actor.run
+        self.effects = []
+        self._last = None
+        self._both(lambda _: None)
+        for one in actors:
+            one.continue_wanted = False
+        self._check()
+        return self._actor.run > run
 
     def snapshot(self) -> bool:
         """Take a snapshot to come back from; says whether the actor is quiet, for there is none otherwise."""
         if not quiet(self._actor):
             return False
-        self._anchor = snapshot(self._actor), len(self._records)
+        self._anchor = self._place()
         return True
 
-    def _give_ids(self, fresh: Actor) -> None:
-        for id_, known in self._actor.ids.entries().items():
-            fresh.ids.remember(id_, known)
+    def prove(self) -> tuple[int, Exception] | None:
+        """Come back in a new process from quiet moments of all that time, and from nothing.
+
+        Gives the first that does not lead to what is there now, as the number of records before it, and what
+        is wrong; a scenario without a twin has kept no moments.
+        """
+        for place in (NOWHERE, *self._places[:: 1 + len(self._places) // PROVED]):
+            process, other = self._boot(), None
+            try:
+                with self._inside(process):
+                    other = self._from(place, self._records)
+                self._compare(other, "replaying its journal", let_go=False)
+                for question in self._questions:
+                    self._compare_answers(question, question.arguments.encode((), {}), other, process)
+            except (FaultError, TwinDiffers, WriteInReading) as error:
+                return place.records, error
+            finally:
+                if other is not None:
+                    silence(other)
+        return None
+
+    def replay_elsewhere(self, there: Elsewhere | None = None) -> None:
+        """Replay the journal in another process, under another hash seed and in another time zone.
+
+        The entity has to be found there by its module and its name.
+        """
+        process = there or Elsewhere(self.entity)
+        if not process.possible:
+            where = f"{self.entity.__module__}.{self.entity.__qualname__}"
+            raise UsageError(f"{where} cannot be found in another process\n  hint: define it in a module")
+        try:
+            process.replay(self.told())
+        finally:
+            if there is None:
+                process.close()
+
+    def told(self) -> Journal:
+        """All of it, with the answers to its queries, for another process."""
+        asked: list[tuple[str, bytes]] = []
+        for question in self._questions:
+            try:
+                with self._inside(self._process):
+                    body = question.arguments.encode((), {})
+                    asked.append((question.name, core.ask(self._actor, question.name, body, self._now)))
+            except FATAL:
+                raise
+            except Exception:  # noqa: BLE001 - whatever it is, it is compared with what comes of it there
+                asked.append((question.name, b""))
+        return Journal(self.key, self._nonce, list(self._records), self._now, asked)
+
+    def drop_all(self) -> None:
+        """Let go of what is suspended: the story is over."""
+        for actor in (self._actor, self._twin):
+            if actor is not None:
+                silence(actor)
+
+    def _place(self) -> Place:
+        return Place(len(self._records), snapshot(self._actor), self._actor.ids.entries())
+
+    def _from(self, place: Place, records: Sequence[bytes]) -> Actor:
+        """The actor as it comes back."""
+        fresh = self._vacant(self.entity)
+        if place.snapshot:
+            restore(fresh, place.snapshot)
+            for id_, known in place.ids.items():
+                fresh.ids.remember(id_, known)
+        try:
+            replay(fresh, records[place.records :])
+        except BaseException:
+            silence(fresh)
+            raise
+        return fresh
+
+    def _lose(self, lost: int) -> tuple[Input | None, list[bytes]]:
+        """Forget the newest records of the last step; gives its input if that is to come again, and those."""
+        if not lost or self._last is None:
+            return None, []
+        began, input_, _ = self._last
+        kept = max(began, len(self._records) - lost, self._anchor.records)
+        missing = self._records[kept:]
+        del self._records[kept:]
+        self._places = [place for place in self._places if place.records <= kept]
+        return input_ if missing and kept == began else None, missing
 
     # -- one step, checked -----------------------------------------------------------------------------------
 
     def _step(self, input_: Input) -> core.Turn:
         self.effects = []
-        turn = core.step(self._actor, input_, self._now)
-        self._take(turn)
-        self._advance()
+        self._last = len(self._records), input_, self._now
+        (turn, *_) = self._both(lambda actor: core.step(actor, input_, self._now))
         self._check()
         return turn
 
-    def _advance(self) -> None:
-        """Let the actor take the turns that it has of itself, as every host does before another input."""
-        while (more := core.advance(self._actor, self._now)) is not None:
-            self._take(more)
+    def _both(self, begin: Callable[[Actor], core.Turn | None]) -> list[core.Turn]:
+        """Do something with the actor, and let it take the turns that it has of itself; the twin, too."""
+        if self._twin is None:
+            return self._turns(self._actor, begin, self._take)
+        mine, problem = self._outcome(self._actor, self._process, begin, self._take)
+        if not isinstance(problem, FATAL):
+            others, others_problem = self._outcome(self._twin, self._twins_process, begin, lambda _: None)
+            if isinstance(others_problem, FATAL):
+                raise others_problem
+            self._compare_turns(mine, problem, others, others_problem)
+        if problem is not None:
+            raise problem
+        return mine
+
+    def _outcome(
+        self,
+        actor: Actor,
+        process: Process | None,
+        begin: Callable[[Actor], core.Turn | None],
+        take: Callable[[core.Turn], None],
+    ) -> tuple[list[core.Turn], Exception | None]:
+        with self._inside(process):
+            try:
+                return self._turns(actor, begin, take), None
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other should do the same
+                return [], error
+
+    def _turns(
+        self,
+        actor: Actor,
+        begin: Callable[[Actor], core.Turn | None],
+        take: Callable[[core.Turn], None],
+    ) -> list[core.Turn]:
+        turns: list[core.Turn] = []
+        turn = begin(actor)
+        while True:
+            if turn is not None:
+                take(turn)
+                turns.append(turn)
+            # As every host does before another input.
+            turn = core.advance(actor, self._now)
+            if turn is None:
+                return turns
 
     def _take(self, turn: core.Turn) -> None:
         if turn.record is not None:
@@ -419,37 +633,126 @@ class Scenario(Generic[E]):
             if isinstance(effect, Ended):
                 for reply in self._replies.pop(effect.seq, ()):
                     reply.take(effect.outcome, effect.body)
+        report = broken(self._actor)
+        if report is not None:
+            raise report
 
     def _check(self) -> None:
         """The journal gives this actor, and so does a snapshot of it."""
         actor = self._actor
-        fresh = self._vacant(self.entity)
-        count = 0
-        if len(self._records) > REPLAYED_WHOLE or self._anchor[0]:
-            restore(fresh, self._anchor[0])
-            self._give_ids(fresh)
-            count = self._anchor[1]
-        replay(fresh, self._records[count:])
-        self._compare(fresh, "replaying its journal")
+        if self._twin is not None:
+            self._check_twin(self._twin)
+        else:
+            long = len(self._records) > REPLAYED_WHOLE
+            fresh = self._from(self._anchor if long or self._anchor.snapshot else NOWHERE, self._records)
+            self._compare(fresh, "replaying its journal")
         if quiet(actor):
-            taken = snapshot(actor)
-            again = self._vacant(self.entity)
-            restore(again, taken)
-            self._give_ids(again)
-            self._compare(again, "reading its snapshot")
-            if len(self._records) - self._anchor[1] > REPLAYED_WHOLE:
-                self._anchor = taken, len(self._records)
+            place = self._place()
+            self._compare(self._from(place, self._records), "reading its snapshot")
+            if self._twin is not None:
+                self._places.append(place)
+            elif len(self._records) - self._anchor.records > REPLAYED_WHOLE:
+                self._anchor = place
         if self.strict:
             report = stuck(actor)
             if report is not None:
                 raise report
 
-    def _compare(self, other: Actor, how: str) -> None:
+    def _compare(self, other: Actor, how: str, *, let_go: bool = True) -> None:
         differing = differences(image(self._actor), image(other))
         if differing:
             what = f"the actor after {how}"
             raise Divergence(str(self._actor), self._actor.seq, "-", what, *differing[0].split(" and ", 1))
-        silence(other)  # or the collector complains of works that its handlers have not begun
+        if let_go:
+            silence(other)  # or the collector complains of works that its handlers have not begun
+
+    # -- the twin, and whose memory is in place ------------------------------------------------------------
+
+    def _boot(self) -> Process | None:
+        return None if self._memory is None else self._memory.boot()
+
+    def _inside(self, process: Process | None) -> AbstractContextManager[None]:
+        if self._memory is None or process is None or self._memory.empty:
+            return NOTHING_TO_DO
+        return self._memory.inside(process)
+
+    def _image(self) -> dict[str, Any]:
+        return image(self._actor) if self._twin is not None else {}
+
+    def _see_same(self, before: dict[str, Any], what: str) -> None:
+        if before:
+            after = image(self._actor)
+            for name, was in before.items():
+                if was != after[name]:
+                    self._differs(f"{name} of {what}", after[name], was)
+
+    def _differs(self, what: str, mine: object, others: object) -> NoReturn:
+        raise TwinDiffers(str(self._actor), self._actor.seq, what, mine, others)
+
+    def _check_twin(self, twin: Actor) -> None:
+        mine, others = image(self._actor), image(twin)
+        for name in mine:
+            if mine[name] != others[name]:
+                if name == "state":
+                    self._differs("the state", repr(self._actor.state), repr(twin.state))
+                self._differs(name, mine[name], others[name])
+        for question in self._questions:
+            self._compare_answers(question, question.arguments.encode((), {}), twin, self._twins_process)
+
+    def _compare_turns(
+        self,
+        mine: list[core.Turn],
+        problem: Exception | None,
+        others: list[core.Turn],
+        others_problem: Exception | None,
+    ) -> None:
+        said, others_said = _said(problem), _said(others_problem)
+        if said != others_said:
+            self._differs("what came of it", said or "done", others_said or "done")
+        for one, other in zip(mine, others, strict=False):
+            if one[3:] != other[3:]:
+                self._differs("the answer", _answered(one), _answered(other))
+            if one.effects != other.effects:
+                shown = [[show(self._actor, effect) for effect in turn.effects] for turn in (one, other)]
+                self._differs("what is asked for", *shown)
+        if [turn.outcome for turn in mine] != [turn.outcome for turn in others]:
+            self._differs("what follows", len(mine), len(others))
+
+    def _compare_answers(
+        self, question: Query[Any, ..., Any], body: bytes, other: Actor, process: Process | None
+    ) -> None:
+        answers: list[str] = []
+        for actor, memory in ((self._actor, self._process), (other, process)):
+            with self._inside(memory):
+                try:
+                    answered = core.ask(actor, question.name, body, self._now)
+                except FATAL:
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever it is, the other should do the same
+                    answers.append(_said(error))
+                else:
+                    answers.append(repr(question.arguments.answer.decode(answered)))
+        if answers[0] != answers[1]:
+            self._differs(f"the answer to query {question.name}", *answers)
+
+    def _shown(self, actor: Actor, data: bytes) -> str:
+        return str(entry(actor, actor.spec.codec.unpack_record(data)))
+
+
+FATAL = (FaultError, InvariantBroken, TwinDiffers, WriteInReading)
+"""What is not an outcome: the entity is at fault, or the house."""
+NOTHING_TO_DO = nullcontext()
+PROVED = 8
+"""From so many moments; a search has other stories for the others."""
+
+
+def _said(error: Exception | None) -> str:
+    return "" if error is None else f"{type(error).__name__}: {error}"
+
+
+def _answered(turn: core.Turn) -> str:
+    body = f" {unpack(turn.body)!r}" if turn.body else ""
+    return f"{turn.fate}: {facts.OUTCOMES[turn.outcome]}, {turn.how}{body}"
 
 
 class Once(Generic[E]):

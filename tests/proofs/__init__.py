@@ -1,0 +1,1 @@
+"""What a search proves, of planted bugs and of the entities that are shown to readers."""

@@ -1,0 +1,26 @@
+"""Where an object lies in memory."""
+
+from __future__ import annotations
+
+from actorflow import entity, signal
+from tests.proofs import outside
+
+SAYS = "would be different on replay"
+
+
+@entity
+class Planted:
+    n: int = 0
+
+    @signal
+    def add(self, sku: str) -> None:
+        self.n = outside.identity(sku) % 2
+
+
+@entity
+class Mended:
+    n: int = 0
+
+    @signal
+    def add(self, sku: str) -> None:
+        self.n = len(sku) % 2

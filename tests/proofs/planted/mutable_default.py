@@ -1,0 +1,28 @@
+"""A default that is one object for all calls."""
+
+from __future__ import annotations
+
+from attrs import field
+
+from actorflow import entity, signal
+from tests.proofs import ledger
+
+SAYS = "what handlers remember belongs in fields"
+
+
+@entity
+class Planted:
+    words: list[str] = field(factory=list[str])
+
+    @signal
+    def add(self, sku: str) -> None:
+        self.words = ledger.gather_in(sku)
+
+
+@entity
+class Mended:
+    words: list[str] = field(factory=list[str])
+
+    @signal
+    def add(self, sku: str) -> None:
+        self.words = [*self.words, sku]

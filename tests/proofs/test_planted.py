@@ -1,0 +1,95 @@
+"""Does a search find what is planted, in few stories and short ones, and leave alone what is mended?"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
+
+from actorflow import ActorflowError, CheckFailed, NondeterminismWarning, UsageError
+from actorflow.testing import check, machine
+from tests.proofs import planted
+
+NAMES = sorted(one.name for one in pkgutil.iter_modules(planted.__path__))
+EXAMPLES = 100
+FEWER = 30
+"""Of what is mended, for there all of them are played."""
+MOVES_MAX = 10
+
+
+def the(name: str) -> ModuleType:
+    """A module of the catalogue; what the lint says of it when it is imported is not asked here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NondeterminismWarning)
+        return importlib.import_module(f"{planted.__name__}.{name}")
+
+
+def options(module: ModuleType) -> dict[str, Any]:
+    """What its searches are given."""
+    given: dict[str, Any] = getattr(module, "OPTIONS", {})
+    return {"examples": EXAMPLES, **given}
+
+
+def test_the_catalogue_is_there() -> None:
+    """There are at least twenty-five kinds of bugs, or the tests below would promise little."""
+    assert len(NAMES) >= 25
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_planted_is_found(name: str, seed: int) -> None:
+    """The search ends with a short story that names the bug, and the printed test fails as it does."""
+    module = the(name)
+    with pytest.raises(CheckFailed) as caught:
+        check(module.Planted, seed=seed, **options(module))
+    found = caught.value
+    assert module.SAYS in found.what
+    assert 1 <= len(found.story) <= MOVES_MAX
+    assert f"seed={seed}" in str(found)
+    if name != "unbounded_state":  # of which the first messages are told, and do no harm
+        pasted: dict[str, Any] = {}
+        exec(found.listing, pasted)  # noqa: S102 - it is what we print
+        with pytest.raises(ActorflowError) as again:
+            pasted["test_planted"]()
+        assert type(again.value) is type(found.error)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_mended_passes(name: str, seed: int) -> None:
+    """A sound entity is never said to be broken."""
+    module = the(name)
+    check(
+        module.Mended, seed=seed, elsewhere=name == "order_of_a_set", **{**options(module), "examples": FEWER}
+    )
+
+
+def test_a_machine_is_a_test_of_its_own(seed: int) -> None:
+    """The search as a Hypothesis state machine finds the same, under settings of one's own."""
+    module = the("memory_in_a_called_module")
+    made = hypothesis.seed(seed)(machine(module.Planted))
+    quick = hypothesis.settings(max_examples=50, database=None, phases=[hypothesis.Phase.generate])
+    with pytest.raises(CheckFailed, match="what handlers remember"):
+        run_state_machine_as_test(made, settings=quick)
+
+
+def test_a_search_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search writes nothing where it is run."""
+    monkeypatch.chdir(tmp_path)
+    check(the("closure").Mended, examples=5, elsewhere=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_makes_no_sense_is_told() -> None:
+    """An option for a parameter that there is not is a mistake at the caller's line."""
+    mended = the("lost_update").Mended
+    with pytest.raises(UsageError, match="which takes cents"):
+        check(mended, arguments={mended.pay_in: {"euros": st.integers()}})
+    with pytest.raises(UsageError, match="no handler of"):
+        check(mended, arguments={the("closure").Mended.add: {}})
