@@ -1,0 +1,413 @@
+"""One run of a world: what happens step by step, what goes wrong, and what is seen to be true all the while."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, frozen
+
+from actorflow._core.facts import Address
+from actorflow._core.spec import Spec
+from actorflow._runtime.errand import OUTSIDE
+from actorflow._runtime.tables import ERRANDS, address_of
+from actorflow._runtime.writer import write
+from actorflow.errors import UnknownEntity
+from actorflow.limits import Limits
+from persistence.faulty_journal import Crashed, FaultyJournal
+
+from .agenda import DAY_US, HOUR_US, MILLISECOND_US, SECOND_US, Agenda
+from .callers import Caller, Visit
+from .faults import Dice, Faults
+from .host import SimulatedHost, until
+from .oracle import Wrong, see
+from .outside import Outside
+from .town import Town
+from .trace import Trace
+from .truth import Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from actorflow._authoring.activities import Activity
+
+__all__ = ["Plan", "Play", "Simulation"]
+
+SKEW_MAX_US: Final = 12 * HOUR_US
+SETTLE_STEPS: Final = 20_000
+SETTLE_US: Final = 120 * DAY_US
+"""So long everything may take to come to rest, once nothing goes wrong any more."""
+COMPARED: Final = 0.15
+"""How often the actors in memory are compared with what their records say, at each commit."""
+
+Function = Callable[[Caller], Awaitable[None]]
+
+
+@frozen
+class Play:
+    """A function that is called again and again, by so many at a time."""
+
+    function: Function
+    count: int
+
+    @property
+    def name(self) -> str:
+        return getattr(self.function, "__name__", "caller")
+
+
+@define
+class Plan:
+    """All that a world is made of."""
+
+    seed: int
+    entities: Sequence[type[Any]]
+    fakes: Mapping[Activity[..., Any], Callable[..., Any]]
+    faults: Faults
+    limits: Limits | None
+    strict: bool
+    plays: list[Play]
+    always: list[Callable[[Town], object]]
+    at_last: list[Callable[[Town], object]]
+
+
+class Simulation:
+    """A world that runs."""
+
+    def __init__(self, plan: Plan, without: Iterable[str]) -> None:
+        self._plan = plan
+        dice = Dice(plan.seed, "world")
+        self._dice = dice
+        self.disk_dice = dice.of("disk")
+        self.activity_dice = dice.of("activities")
+        self._house = {kind: dice.of(kind) for kind in HOUSE}
+        self._entropy = dice.of("entropy")
+        self.faults = plan.faults.mixed(dice.of("mix")).without(without)
+        self._limits = _drawn_limits(dice.of("limits")) if plan.limits is None else plan.limits
+        self.agenda = Agenda()
+        self.trace = Trace(self.agenda)
+        self.outside = Outside(plan.fakes, dice.of("answers"), self.agenda, self.trace)
+        self.journal: Any = FaultyJournal(dice.of("journal").randrange(1 << 30))
+        self.host: SimulatedHost | None = None
+        """The process, while there is one."""
+        self._last_host = self._made()
+        self.truth = Truth(self._last_host.specs, self.agenda)
+        self.town = Town(self.truth, self.outside, self.agenda)
+        self.visits: list[Visit] = []
+        self._numbers: dict[str, int] = {}
+        self._lull_until = 0
+        self._broken: Wrong | None = None
+        self.settling = False
+
+    def _made(self) -> SimulatedHost:
+        return SimulatedHost(
+            self, self.journal, self._plan.entities, self._limits, strict=self._plan.strict
+        )
+
+    # -- what its parts ask of it --------------------------------------------------------------------------
+
+    def entropy(self, count: int) -> bytes:
+        """Random bytes, as the system would give them."""
+        return self._entropy.randbytes(count)
+
+    def spec(self, name: str) -> Spec:
+        """The entity of this name."""
+        spec = self._last_host.specs.get(name)
+        if spec is None:
+            raise UnknownEntity(name, "", tuple(self._last_host.specs))
+        return spec
+
+    async def pause(self, delay_us: int, what: str) -> None:
+        """Let time pass for a caller."""
+        at = self.agenda.now + delay_us
+        self.agenda.after(delay_us, _nothing)
+        await until(lambda: self.agenda.now >= at, what)
+
+    def broke(self, what: str, cause: BaseException | None = None) -> None:
+        """Something was found to be wrong, at a place where it cannot be raised."""
+        if self._broken is None:
+            self._broken = Wrong(what)
+            self._broken.__cause__ = cause
+
+    def idled(self) -> None:
+        """The step under way did nothing worth counting."""
+        self.trace.step -= 1
+
+    def read_sent(
+        self, entity: str, key: str, kind: int, name: str, body: bytes, id_: str | None, seq: int, fate: str
+    ) -> str:
+        """A message that was sent, as a line."""
+        spec = self._last_host.specs[entity]
+        handler = spec.handlers.get(name)
+        given = "" if handler is None else ", ".join(map(repr, handler.decode(body)))
+        once = "" if id_ is None else f" once({id_!r})"
+        return f"{entity} {key!r}{once}: {name or f'input {kind}'}({given}), {fate} as {seq}"
+
+    # -- the process ---------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        self.journal.full = False
+        self._last_host = host = self._made()
+        self.trace.note("opens")
+        host.begin()
+        self.host = host
+
+    def _open_later(self) -> None:
+        down = self._dice.between(10 * MILLISECOND_US, 60 * SECOND_US)
+        self.agenda.after(down, self._open)
+
+    def durable(self, host: SimulatedHost) -> None:
+        """A commit has been carried out, and nobody was told yet."""
+        (batch,) = self.journal.history[self.truth.commits :]
+        changed = self.truth.take(batch)
+        self.trace.note("commits", self.truth.commits, _bytes_of(batch), read=_read_commit)
+        for check in self._plan.always:
+            check(self.town)
+        if self._dice.hits(COMPARED):
+            self._compare(host, changed)
+
+    def _compare(self, host: SimulatedHost, addresses: Iterable[Address]) -> None:
+        """See that who is in memory, and whose records are all durable, is what they say."""
+        now = self.agenda.wall()
+        for address in addresses:
+            resident = host.population.residents.get(address)
+            records = host.watched.records(address)
+            if resident is not None and records == len(self.truth.records.get(address, ())):
+                self.truth.compare(resident.actor, now)
+
+    def _gone(self, host: SimulatedHost) -> None:
+        """This process is no more; who waited for it is told."""
+        host.die()
+        self.host = None
+        for visit in list(self.visits):
+            visit.process_died(host)
+
+    def fell(self, host: SimulatedHost) -> None:
+        """It has stopped of itself, for a commit failed."""
+        self.trace.note("fell")
+        self._resume()  # with what it says of each message
+        self._gone(host)
+        self.journal.close()
+        self._open_later()
+
+    def left(self, host: SimulatedHost) -> None:
+        """It has closed in order."""
+        self.trace.note("left")
+        self._resume()
+        self._gone(host)
+        self.journal.close()
+        self._open_later()
+
+    # -- what goes wrong with it ---------------------------------------------------------------------------
+
+    def _draw_faults(self) -> None:
+        hit = {kind: dice.hits(getattr(self.faults, kind)) for kind, dice in self._house.items()}
+        if self.settling or not any(hit.values()):
+            return
+        host = self.host
+        if hit["clock"]:
+            self._jump(self._house["clock"])
+        if hit["lull"]:
+            long = self._house["lull"].between(SECOND_US, 40 * DAY_US)
+            self._lull_until = self.agenda.now + long
+            self.trace.note("lull", long)
+        if hit["room"] and host is not None:
+            self.journal.full = True
+            self.trace.note("no room")
+            self.agenda.after(self._house["room"].between(MILLISECOND_US, 60 * SECOND_US), self._room)
+        if host is None or host.shut:
+            return
+        if hit["restart"]:
+            self.trace.note("restart")
+            host.leave(self._house["restart"].between(1, 2 * SECOND_US))
+        elif hit["power"] or hit["crash"]:
+            self._crash(host, power=hit["power"])
+
+    def _jump(self, dice: Dice) -> None:
+        skew = dice.between(MILLISECOND_US, SKEW_MAX_US) * dice.choice((1, -1))
+        self.agenda.jump(skew)
+        self.trace.note("clock", skew)
+        if self.host is not None:
+            self.host.minds(dice.between(1, 5 * SECOND_US))  # it looks every five seconds, and not before
+
+    def _room(self) -> None:
+        self.journal.full = False
+
+    def _crash(self, host: SimulatedHost, *, power: bool) -> None:
+        kept = False
+        unwritten = host.writer.unwritten
+        if unwritten is not None and self._dice.hits(0.5):
+            write(self.journal, unwritten)
+            kept = True
+        self.trace.note("power" if power else "crash", kept)
+        try:
+            self.journal.crash(power=power)
+        except Crashed:
+            pass
+        self.journal = self.journal.reopened()
+        self._gone(host)
+        self._open_later()
+
+    # -- callers -------------------------------------------------------------------------------------------
+
+    def _invite(self, play: Play, place: int) -> None:
+        """Have somebody come, after a while; and again when he has gone."""
+        if self.settling:
+            return
+        number = self._numbers[play.name] = self._numbers.get(play.name, 0) + 1
+        dice = self._dice.of(f"{play.name} {place} {number}")
+        wait = max(dice.between(MILLISECOND_US, 10 * SECOND_US), self._lull_until - self.agenda.now)
+
+        def come() -> None:
+            if not self.settling:
+                visit = Visit(self, f"{play.name}-{number}", dice)
+                visit.leaves = lambda: self._invite(play, place)
+                self.visits.append(visit)
+                visit.begin(play.function)
+
+        self.agenda.after(wait, come)
+
+    def _resume(self) -> None:
+        """Let everybody go on who has what he waits for."""
+        going = True
+        while going:
+            going = False
+            for visit in list(self.visits):
+                if visit.waiting is not None and visit.waiting.ready():
+                    visit.go_on()
+                    going = True
+                if visit.done:
+                    self.visits.remove(visit)
+                    visit.leaves()
+
+    # -- running -------------------------------------------------------------------------------------------
+
+    def run(self, steps: int) -> None:
+        """Let so much happen; then let nothing go wrong any more, and see that everything comes to rest."""
+        self._open()
+        for play in self._plan.plays:
+            for place in range(play.count):
+                self._invite(play, place)
+        while self.trace.step < steps and len(self.agenda):
+            self._step()
+        self._settle()
+        self._look_at_last()
+
+    def _step(self) -> None:
+        self.trace.step += 1
+        self._draw_faults()
+        self.agenda.step()
+        self._resume()
+        if self._broken is not None:
+            raise self._broken
+        host = self.host
+        if host is not None and host.population.residency.broken:
+            address, error = next(iter(host.population.residency.broken.items()))
+            raise Wrong(f"{address[0]} {address[1]!r} was set aside: {error}") from error
+
+    def _settle(self) -> None:
+        self.trace.note("settles")
+        self.settling = True
+        self.faults = Faults.none()
+        self.journal.full = False
+        self._until(self._settled)
+
+    def _until(self, holds: Callable[[], bool]) -> None:
+        last_step, last_us = self.trace.step + SETTLE_STEPS, self.agenda.now + SETTLE_US
+        while not holds():
+            if self.trace.step > last_step or self.agenda.now > last_us or not len(self.agenda):
+                raise Wrong(f"nothing goes wrong any more, and it does not come to rest: {self._restless()}")
+            self._step()
+
+    def _settled(self) -> bool:
+        host = self.host
+        return (
+            host is not None
+            and not self.visits
+            and host.at_rest
+            and all(errand.phase == OUTSIDE for errand in host.population.errands.under_way.values())
+        )
+
+    def _restless(self) -> str:
+        found = [f"{one.name} waits for {one.waiting.what}" for one in self.visits if one.waiting is not None]
+        if self.host is None:
+            found.append("the process does not come back")
+        else:
+            under_way = self.host.population.errands.under_way.values()
+            found += [f"{one} {one.phase}" for one in under_way if one.phase != OUTSIDE]
+        return "; ".join(found[:5]) or "there is always something to write"
+
+    def _look_at_last(self) -> None:
+        """See what can be seen of everything at rest."""
+        host = self._at_rest()
+        population, now = host.population, self.agenda.wall()
+        for address in list(self.truth.actors):
+            population.resident(address, now)
+        self._until(self._settled)
+        host = self._at_rest()
+        self._compare(host, self.truth.actors)
+        for resident in host.population.residents.values():
+            actor = resident.actor
+            see(
+                not actor.mailbox or actor.holder is not None or actor.stopped is not None,
+                f"{actor} has {len(actor.mailbox)} messages that wait for nobody",
+            )
+        rows = {key for key, _ in self.journal.scan(ERRANDS, b"\0", None, at_most=1 << 30)}
+        left = rows - {errand.row for errand in host.population.errands.under_way.values()}
+        see(not left, f"{[address_of(row) for row in left]} have rows of activities that are over")
+        self.truth.whole(self.journal)
+        visit = Visit(self, "the last look", self._dice.of("last"))
+        visit.leaves = _nothing
+        self.visits.append(visit)
+        visit.begin(self._listing)
+        self._until(lambda: visit.done)
+        for check in [*self._plan.always, *self._plan.at_last]:
+            check(self.town)
+
+    def _at_rest(self) -> SimulatedHost:
+        assert self.host is not None, "it has come to rest"
+        return self.host
+
+    async def _listing(self, caller: Caller) -> None:
+        """See that what a list says of each actor is what its records say."""
+        for entity in self._plan.entities:
+            listed = {(one.entity, one.key): (one.seq, one.life, one.run) for one in await caller.list(entity)}
+            name = next(spec.name for spec in self._last_host.specs.values() if spec.cls is entity)
+            known = {
+                address: (actor.seq, actor.life, actor.run)
+                for address, actor in self.truth.actors.items()
+                if address[0] == name
+            }
+            see(listed == known, f"the list of {name} says {listed}, and its records {known}")
+
+    def close(self) -> None:
+        """Let whatever is suspended do nothing more."""
+        for visit in self.visits:
+            visit.close()
+        self._last_host.die()
+        self.truth.silence()
+
+
+HOUSE: Final = ("crash", "power", "restart", "clock", "lull", "room")
+
+
+def _nothing() -> None:
+    pass
+
+
+def _drawn_limits(dice: Dice) -> Limits:
+    """Settings that must not matter, each seed with others."""
+    return Limits(
+        resident_actors=dice.choice((1, 3, 10_000)),
+        log_bytes=dice.choice((1, 2_000, 32 << 20)),
+        frame_bytes=dice.choice((200, 1 << 20)),
+        running_activities=dice.choice((1, 3, 1_000)),
+    )
+
+
+def _bytes_of(batch: Any) -> bytes:
+    rows = [(table, key, value) for table, rows in sorted(batch.rows.items()) for key, value in rows.items()]
+    return repr((batch.frames, rows)).encode()
+
+
+def _read_commit(number: int, data: bytes) -> str:
+    return f"commit {number}, {len(data)} bytes"
