@@ -1,4 +1,4 @@
-"""For your tests: one entity without I/O, a search for what breaks it, the whole runtime without waiting.
+"""For your tests: one entity without I/O, a search for what breaks it, the whole runtime without waiting, a world.
 
 Every name is loaded when it is first used: pytest loads the plugin in here for every test run there is.
 """
@@ -21,18 +21,30 @@ if TYPE_CHECKING:
     from .report import Report as Report
     from .scenario import Reply as Reply
     from .scenario import Scenario as Scenario
+    from .simulation.callers import Caller as Caller
+    from .simulation.faults import Faults as Faults
+    from .simulation.outside import Done as Done
+    from .simulation.town import Town as Town
     from .verifying import verify as verify
     from .virtual import BlockingVirtualRuntime as BlockingVirtualRuntime
     from .virtual import VirtualRuntime as VirtualRuntime
     from .virtual import virtual_runtime as virtual_runtime
+    from .world import World as World
+    from .world import WorldFailed as WorldFailed
+    from .world import WorldReport as WorldReport
 
 _HOMES = {
     "_runtime.views": ("Entry", "Parked", "Sent", "Waiting"),
     "testing.checking": ("check", "machine"),
     "testing.report": ("Cause", "Finding", "Report"),
     "testing.scenario": ("Reply", "Scenario"),
+    "testing.simulation.callers": ("Caller",),
+    "testing.simulation.faults": ("Faults",),
+    "testing.simulation.outside": ("Done",),
+    "testing.simulation.town": ("Town",),
     "testing.verifying": ("verify",),
     "testing.virtual": ("BlockingVirtualRuntime", "VirtualRuntime", "virtual_runtime"),
+    "testing.world": ("World", "WorldFailed", "WorldReport"),
 }
 _HOME = {name: f"actorflow.{home}" for home, names in _HOMES.items() for name in names}
 # One list of names is enough, and a test compares it with the imports above.
@@ -46,3 +58,7 @@ def __getattr__(name: str) -> object:
     value: object = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]

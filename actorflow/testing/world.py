@@ -19,6 +19,7 @@ from actorflow.limits import Limits
 from .simulation.callers import Caller
 from .simulation.faults import Faults
 from .simulation.run import Plan, Play, Simulation
+from .simulation.strangers import strangers
 from .simulation.town import Town
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ class World:
         self._plan.plays.append(Play(function, count))
         return function
 
+    def strangers(self, *, count: int = 4) -> None:
+        """Have so many call who send whatever type hints allow; a world without callers has these."""
+        self._plan.plays.append(Play(strangers(self._plan.entities), count))
+
     def always(self, check: C) -> C:
         """Have this see, after every commit, that something holds: it raises ``AssertionError`` if not."""
         self._plan.always.append(check)
@@ -108,6 +113,8 @@ class World:
         if self._ran:
             raise UsageError("a world is run once\n  hint: make another one, with the same seed if need be")
         self._ran = True
+        if not self._plan.plays:
+            self.strangers()
         without = tuple(without)
         simulation = Simulation(self._plan, without)
         trace = simulation.trace

@@ -22,6 +22,7 @@ from actorflow.errors import (
     NotAccepted,
     NotStarted,
     OutcomeError,
+    Suspect,
     Unknown,
 )
 
@@ -38,9 +39,9 @@ __all__ = ["Caller", "Visit"]
 
 T = TypeVar("T")
 
-ENDS: Final = (OutcomeError, ActorCompleted, AlreadyStarted, LimitExceeded, NotAccepted, NotStarted)
+ENDS: Final = (OutcomeError, ActorCompleted, AlreadyStarted, LimitExceeded, NotAccepted, NotStarted, Suspect)
 """What a caller may be told, and need not expect: it goes away."""
-AGAIN: Final = (Unknown, NotAccepted, JournalFull)
+AGAIN: Final = (Unknown, NotAccepted, JournalFull, Suspect)
 """What does not say how it ended, or that it would end like that again."""
 
 
@@ -132,17 +133,17 @@ class SimulatedDoor:
 class Visit:
     """One call of an author's function, under way."""
 
-    def __init__(self, sim: Simulation, name: str, dice: Dice) -> None:
+    def __init__(self, sim: Simulation, name: str, dice: Dice, leaves: Callable[[], object]) -> None:
         self._sim = sim
         self.name = name
         self.dice = dice
+        self.leaves = leaves
+        """What happens when it is over."""
         self.calls = 0
         self.caller = Caller(sim, self, dice.of("the caller's"))
         self.waiting: Waiting | None = None
         self.done = False
         self._course: Coroutine[Waiting, None, None] | None = None
-        self.leaves: Callable[[], object] = bool
-        """What happens when it is over."""
 
     def begin(self, function: Callable[[Caller], Awaitable[None]]) -> None:
         """Call the function."""

@@ -24,7 +24,7 @@ from actorflow.limits import Limits
 from persistence.journal import Full, Stopped
 
 from .agenda import MILLISECOND_US, SECOND_US
-from .oracle import Wrong
+from .oracle import Wrong, see
 from .outside import SimulatedAttempts
 from .truth import MESSAGES, Sent
 
@@ -88,8 +88,15 @@ class WatchedPopulation(Population):
     def deliver_all(self, messages: Iterable[tuple[Resident, Input]], now: Instant) -> list[core.Turn]:
         messages = list(messages)
         turns = super().deliver_all(messages, now)
+        last: dict[Address, int] = {}
         for (resident, input_), turn in zip(messages, turns, strict=True):
             self._taken(resident.address, input_, turn)
+            if turn.record is not None:
+                see(
+                    turn.seq > last.get(resident.address, 0),
+                    f"{resident.actor} has the signals of a batch in another order",
+                )
+                last[resident.address] = turn.seq
         return turns
 
     def _taken(self, address: Address, input_: Input, turn: core.Turn) -> tuple[Sent, bool] | None:
@@ -222,13 +229,14 @@ class SimulatedHost(Host):
     @property
     def at_rest(self) -> bool:
         """Whether it is open and has nothing to write, to begin or to take up."""
-        population = self.population
+        population, now = self.population, self.clock()
         return (
             self.alive
             and not self._shut
             and self._in_flight is None
             and not self.ran.busy
-            and not population.busy(self.clock())
+            and not population.busy(now)
+            and population.first_due > now
             and not population._unheard  # noqa: SLF001 - there is nobody else to ask
         )
 
@@ -348,12 +356,12 @@ class SimulatedHost(Host):
         self.sim.agenda.after(delay_us, lambda: self._mind(number))
 
     def _mind(self, number: int) -> None:
-        if not self.alive or self._failure is not None or number != self._look:
+        if not self.alive or self._failure is not None or self._shut or number != self._look:
             self.sim.idled()
             return
         population, now = self.population, self.clock()
         before = population.frame.messages
-        all_done = bool(self._shut) or population.wake(now, 1)
+        all_done = population.wake(now, 1)
         if population.busy(now):
             self.stir()
         elif all_done and population.frame.messages == before:

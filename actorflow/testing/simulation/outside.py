@@ -150,7 +150,7 @@ class SimulatedAttempts:
     def begin(self, errands: Iterable[Errand]) -> None:
         """Let attempts begin: the frame is durable that says so."""
         for errand in errands:
-            self._sim.truth.begins(errand.address, errand.ref)
+            self._sim.truth.begins(errand.address, errand.ref, errand.key)
             batching = errand.activity.batching
             if batching is None:
                 self._begin([errand])

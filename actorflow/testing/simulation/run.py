@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, frozen
 
+from actorflow._authoring.entity import spec_of
 from actorflow._core.facts import Address
 from actorflow._core.spec import Spec
 from actorflow._runtime.errand import OUTSIDE
-from actorflow._runtime.tables import ERRANDS, address_of
+from actorflow._runtime.residency import SUSPECT_TIMES
+from actorflow._runtime.tables import ERRANDS, address_of, path_of
 from actorflow._runtime.writer import write
-from actorflow.errors import UnknownEntity
+from actorflow.errors import Suspect, UnknownEntity
 from actorflow.limits import Limits
 from persistence.faulty_journal import Crashed, FaultyJournal
 
@@ -97,6 +100,8 @@ class Simulation:
         self._lull_until = 0
         self._broken: Wrong | None = None
         self.settling = False
+        self._readmitted: set[Address] = set()
+        """Who is being readmitted."""
 
     def _made(self) -> SimulatedHost:
         return SimulatedHost(
@@ -259,12 +264,17 @@ class Simulation:
 
         def come() -> None:
             if not self.settling:
-                visit = Visit(self, f"{play.name}-{number}", dice)
-                visit.leaves = lambda: self._invite(play, place)
-                self.visits.append(visit)
-                visit.begin(play.function)
+                self._begin(f"{play.name}-{number}", play.function, lambda: self._invite(play, place), dice)
 
         self.agenda.after(wait, come)
+
+    def _begin(
+        self, name: str, function: Function, leaves: Callable[[], object], dice: Dice | None = None
+    ) -> Visit:
+        visit = Visit(self, name, self._dice.of(name) if dice is None else dice, leaves)
+        self.visits.append(visit)
+        visit.begin(function)
+        return visit
 
     def _resume(self) -> None:
         """Let everybody go on who has what he waits for."""
@@ -299,10 +309,28 @@ class Simulation:
         self._resume()
         if self._broken is not None:
             raise self._broken
-        host = self.host
-        if host is not None and host.population.residency.broken:
-            address, error = next(iter(host.population.residency.broken.items()))
-            raise Wrong(f"{address[0]} {address[1]!r} was set aside: {error}") from error
+        if self.host is not None and self.host.population.residency.broken:
+            self._see_set_aside(self.host)
+
+    def _see_set_aside(self, host: SimulatedHost) -> None:
+        """See that nobody is set aside but for a note of before that a loss of power brought back."""
+        for address, error in host.population.residency.broken.items():
+            if not isinstance(error, Suspect) or self.trace.counts["power"] < SUSPECT_TIMES:
+                raise Wrong(f"{address[0]} {address[1]!r} was set aside: {error}") from error
+            if address not in self._readmitted:
+                self._readmitted.add(address)
+                self.trace.note("set aside", *address)
+                self._begin(f"operator of {address}", partial(self._readmit, address), _nothing)
+
+    async def _readmit(self, address: Address, caller: Caller) -> None:
+        """Do what an operator does."""
+        try:
+            await caller.insist(lambda: caller.actor(self._entity(address[0]), address[1]).readmit())
+        finally:
+            self._readmitted.discard(address)
+
+    def _entity(self, name: str) -> type[Any]:
+        return self.spec(name).cls
 
     def _settle(self) -> None:
         self.trace.note("settles")
@@ -324,6 +352,7 @@ class Simulation:
             host is not None
             and not self.visits
             and host.at_rest
+            and not host.population.residency.broken
             and all(errand.phase == OUTSIDE for errand in host.population.errands.under_way.values())
         )
 
@@ -341,7 +370,7 @@ class Simulation:
         host = self._at_rest()
         population, now = host.population, self.agenda.wall()
         for address in list(self.truth.actors):
-            population.resident(address, now)
+            population.residency.found(path_of(address), now)
         self._until(self._settled)
         host = self._at_rest()
         self._compare(host, self.truth.actors)
@@ -355,10 +384,7 @@ class Simulation:
         left = rows - {errand.row for errand in host.population.errands.under_way.values()}
         see(not left, f"{[address_of(row) for row in left]} have rows of activities that are over")
         self.truth.whole(self.journal)
-        visit = Visit(self, "the last look", self._dice.of("last"))
-        visit.leaves = _nothing
-        self.visits.append(visit)
-        visit.begin(self._listing)
+        visit = self._begin("the last look", self._listing, _nothing)
         self._until(lambda: visit.done)
         for check in [*self._plan.always, *self._plan.at_last]:
             check(self.town)
@@ -368,16 +394,23 @@ class Simulation:
         return self.host
 
     async def _listing(self, caller: Caller) -> None:
-        """See that what a list says of each actor is what its records say."""
+        """See that what a list says of each actor is what its records say, between asking and hearing."""
         for entity in self._plan.entities:
+            name = spec_of(entity).name
+            before = self._places(name)
             listed = {(one.entity, one.key): (one.seq, one.life, one.run) for one in await caller.list(entity)}
-            name = next(spec.name for spec in self._last_host.specs.values() if spec.cls is entity)
-            known = {
-                address: (actor.seq, actor.life, actor.run)
-                for address, actor in self.truth.actors.items()
-                if address[0] == name
-            }
-            see(listed == known, f"the list of {name} says {listed}, and its records {known}")
+            after = self._places(name)
+            see(before.keys() <= listed.keys() <= after.keys(), f"the list of {name} has {list(listed)}")
+            for address, place in listed.items():
+                known = before.get(address, (0, 0, 0)), after[address]
+                see(known[0] <= place <= known[1], f"the list says {place} of {address}, and it is at {known}")
+
+    def _places(self, name: str) -> dict[Address, tuple[int, int, int]]:
+        return {
+            address: (actor.seq, actor.life, actor.run)
+            for address, actor in self.truth.actors.items()
+            if address[0] == name
+        }
 
     def close(self) -> None:
         """Let whatever is suspended do nothing more."""

@@ -61,6 +61,8 @@ class Truth:
         self.left_outside: set[tuple[Address, Ref]] = set()
         """Activities whose end somebody with a token may tell."""
         self._ended: dict[tuple[Address, int], Ended] = {}
+        self._keys: dict[str, tuple[Address, Ref]] = {}
+        self._key_of: dict[tuple[Address, Ref], str] = {}
 
     # -- commits -------------------------------------------------------------------------------------------
 
@@ -182,8 +184,13 @@ class Truth:
                 (ended.outcome, ended.body) == (how, body), f"{who}: update {sent.seq} was answered otherwise"
             )
 
-    def begins(self, address: Address, ref: Ref) -> None:
-        """An attempt of an activity begins."""
+    def begins(self, address: Address, ref: Ref, key: str) -> None:
+        """An attempt of an activity begins, under this key."""
+        see(
+            self._keys.setdefault(key, (address, ref)) == (address, ref)
+            and self._key_of.setdefault((address, ref), key) == key,
+            f"{_name(address)}: activity {ref} has the key {key}, and is not the only one or had another",
+        )
         see(
             (address, ref) in self.asked,
             f"{_name(address)}: activity {ref} begins, and that it is asked for is not durable",

@@ -1,0 +1,1 @@
+"""Worlds of the house's own entities, and of some made to be difficult."""
