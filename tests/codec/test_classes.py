@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from actorflow._codec import schema, unpack
+from actorflow._codec import schema, source, unpack
 from actorflow.errors import DecodeError, WrongArgument
 
 
@@ -172,3 +172,20 @@ def test_bytes_that_nest_too_deeply_are_refused() -> None:
         schema(Node, "value").decode(b"\x81\xa4next" * 900 + b"\x80")
     with pytest.raises(DecodeError):
         schema(Node, "value").decode(b"\x81\xa4next" * 5000 + b"\xc0")
+
+
+def test_what_was_compiled_once_is_not_compiled_again() -> None:
+    """A handler asks for the schema of an answer in every turn, and on every replay: that is cheap."""
+
+    @attrs.define
+    class Bill:
+        cents: int
+        why: str
+
+    first = schema(Bill, "an answer")
+    before = source._compiled.cache_info().misses
+    second = schema(Bill, "another answer")
+    assert source._compiled.cache_info().misses == before
+    assert second.decode(first.encode(Bill(3, "tea"))) == Bill(3, "tea")
+    with pytest.raises(WrongArgument, match="another answer"):
+        second.encode(Bill("3", "tea"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
