@@ -52,3 +52,14 @@ def seed(pytestconfig: pytest.Config) -> int:
 def effort() -> int:
     """How many times over to repeat what is random without Hypothesis: 1, or 50 in a long proof."""
     return 50 if PROOF == "prove" else 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many worlds were simulated, and how long that took."""
+    passed = terminalreporter.stats.get("passed", [])
+    told = [text for report in passed for name, text in report.user_properties if name == "worlds"]
+    if told:
+        worlds, steps, faults, seconds = map(sum, zip(*told, strict=True))
+        terminalreporter.write_line(
+            f"worlds: {worlds:,} seeds, {steps:,} steps, {faults:,} faults, {seconds:.0f} s of one core"
+        )

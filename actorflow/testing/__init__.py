@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from .checking import check as check
     from .checking import machine as machine
+    from .exploring import Explored as Explored
+    from .exploring import explore as explore
     from .report import Cause as Cause
     from .report import Finding as Finding
     from .report import Report as Report
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "_runtime.views": ("Entry", "Parked", "Sent", "Waiting"),
     "testing.checking": ("check", "machine"),
+    "testing.exploring": ("Explored", "explore"),
     "testing.report": ("Cause", "Finding", "Report"),
     "testing.scenario": ("Reply", "Scenario"),
     "testing.simulation.callers": ("Caller",),

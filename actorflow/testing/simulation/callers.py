@@ -166,7 +166,7 @@ class Visit:
         if not self.done and self.calls == number and self.waiting is not None:
             assert self._course is not None, "it waits"
             self._course.close()
-            self._ends("gone", self.waiting.what)
+            self._ends("cancel", self.waiting.what)
 
     def process_died(self, host: object) -> None:
         """What it waits for of this process does not come."""

@@ -180,6 +180,9 @@ class SimulatedAttempts:
         self._see_bound(errand)
         sim.trace.note("attempt", errand.activity.name, *errand.address, errand.ref, errand.attempt)
         error, hangs, twice = dice.hits(faults.error), dice.hits(faults.hang), dice.hits(faults.twice)
+        for kind, hit in (("error", error), ("hang", hangs), ("twice", twice)):
+            if hit:
+                sim.trace.note(kind, errand.activity.name)
         works, detached = not error or dice.hits(0.5), dice.hits(0.3)
         limit = errand.options.start_to_close // MICROSECOND
         if errand.options.heartbeat is not None:

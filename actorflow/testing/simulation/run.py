@@ -217,7 +217,7 @@ class Simulation:
             self.trace.note("lull", long)
         if hit["room"] and host is not None:
             self.journal.full = True
-            self.trace.note("no room")
+            self.trace.note("room")
             self.agenda.after(self._house["room"].between(MILLISECOND_US, 60 * SECOND_US), self._room)
         if host is None or host.shut:
             return

@@ -1,0 +1,32 @@
+"""Five hundred worlds, and twenty thousand in a long proof: whatever goes wrong, what must hold holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from actorflow.testing import Faults, World, explore
+
+from . import towns
+
+SLICES = 5
+SEEDS = 20
+"""Of each slice of each town: 500 in all, and 40 times as many in a long proof."""
+PROOF = 40
+STEPS = 300
+
+
+@pytest.mark.parametrize("part", range(SLICES))
+@pytest.mark.parametrize("make", towns.TOWNS, ids=lambda make: make.__name__)
+def test_what_must_hold_holds_in_every_world(
+    make: Callable[[int], World], part: int, seed: int, effort: int, record_property: Callable[..., None]
+) -> None:
+    """Nothing is lost, repeated, told too early or left undone, and the books balance, whatever fails."""
+    count = SEEDS * (PROOF if effort > 1 else 1)
+    first = seed + part * count
+    explored = explore(make, seeds=range(first, first + count), steps=STEPS)
+    assert explored.worlds == count
+    faults = sum(explored.counts[kind] for kind in Faults.kinds())
+    assert faults > count, "much has gone wrong"
+    record_property("worlds", (explored.worlds, explored.steps, faults, explored.seconds))
