@@ -39,11 +39,16 @@ class Kind(enum.Enum):
     A = 1
     B = "two"
 
+@frozen
+class Price:
+    cents: int = 150
+
 @define
 class Item:
     """An item."""
     quantity: int
     kind: Kind = Kind.A
+    price: Price = Price()
     tags: dict[str, int] = field(factory=dict)
 
     def total(self):
