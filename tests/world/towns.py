@@ -172,9 +172,11 @@ def store(seed: int) -> World:
     @world.at_last
     def orders_and_the_world_agree(town: Town) -> None:
         done = [one for one in town.states(Order).values() if one.step == "shipped"]
-        assert {one.step for one in town.states(Order).values()} <= {"shipped", "undone", "new"}
-        assert {one.shipment for one in done} == set(shipped) - recalled
-        assert {one.payment for one in done} == set(charged) - refunded
+        # Where the clock jumps over the time in which to undo, a person has to see to it.
+        half = [one for one in town.states(Order).values() if one.step == "half undone"]
+        assert {one.step for one in town.states(Order).values()} <= {"shipped", "undone", "half undone"}
+        assert {one.shipment for one in done} == set(shipped) - recalled - {one.shipment for one in half}
+        assert {one.payment for one in done} == set(charged) - refunded - {one.payment for one in half}
         for sku, stock in town.states(Inventory).items():
             assert stock.sold == sum(one.lines[sku].quantity for one in done if sku in one.lines)
             assert not stock.reserved

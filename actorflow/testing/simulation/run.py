@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define, frozen
 
 from actorflow._authoring.entity import spec_of
-from actorflow._core.facts import Address
+from actorflow._core.actor import Actor
+from actorflow._core.facts import ASK, Address
+from actorflow._core.phases import CLOSING
 from actorflow._core.spec import Spec
 from actorflow._runtime.errand import OUTSIDE
 from actorflow._runtime.residency import SUSPECT_TIMES
@@ -157,7 +159,7 @@ class Simulation:
         self.host = host
 
     def _open_later(self) -> None:
-        down = self._dice.between(10 * MILLISECOND_US, 60 * SECOND_US)
+        down = self._dice.between(10 * MILLISECOND_US, 20 * SECOND_US)
         self.agenda.after(down, self._open)
 
     def durable(self, host: SimulatedHost) -> None:
@@ -354,6 +356,7 @@ class Simulation:
             and host.at_rest
             and not host.population.residency.broken
             and all(errand.phase == OUTSIDE for errand in host.population.errands.under_way.values())
+            and not any(map(_awaits, self.truth.actors.values()))
         )
 
     def _restless(self) -> str:
@@ -363,6 +366,7 @@ class Simulation:
         else:
             under_way = self.host.population.errands.under_way.values()
             found += [f"{one} {one.phase}" for one in under_way if one.phase != OUTSIDE]
+            found += [f"{one} awaits another" for one in self.truth.actors.values() if _awaits(one)]
         return "; ".join(found[:5]) or "there is always something to write"
 
     def _look_at_last(self) -> None:
@@ -421,6 +425,11 @@ class Simulation:
 
 
 HOUSE: Final = ("crash", "power", "restart", "clock", "lull", "room")
+
+
+def _awaits(actor: Actor) -> bool:
+    """Whether an actor waits for what another one owes it, or for its children to end: that comes of itself."""
+    return actor.phase == CLOSING or any(one.effect.kind == ASK for one in actor.pending.values())
 
 
 def _nothing() -> None:
