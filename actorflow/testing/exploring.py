@@ -1,4 +1,4 @@
-"""Many worlds, one for each seed; of one that fails, what is left when all is left out that it fails without."""
+"""Many worlds, one for each seed; and of one that fails, a smaller one that fails as well."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Explored:
 
 
 def explore(make: Callable[[int], World], *, seeds: Iterable[int] = range(100), steps: int = 500) -> Explored:
-    """Run the world of each seed; raises ``WorldFailed`` of the first that fails, made as small as it gets."""
+    """Run the world of each seed; raises the ``WorldFailed`` of the first that fails, made small."""
     explored = Explored(getattr(make, "__name__", "World"))
     began = process_time()
     for seed in seeds:
@@ -55,7 +55,8 @@ def explore(make: Callable[[int], World], *, seeds: Iterable[int] = range(100), 
 
 def _smaller(make: Callable[[int], World], failed: WorldFailed, steps: int, name: str) -> WorldFailed:
     """The same failure, or another of the same seed, in a shorter run with fewer kinds of faults."""
-    seed, without, tries = failed.seed, (), TRIES
+    seed, tries = failed.seed, TRIES
+    without: tuple[str, ...] = ()
 
     def still(count: int, left_out: tuple[str, ...]) -> WorldFailed | None:
         nonlocal tries

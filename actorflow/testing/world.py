@@ -80,7 +80,15 @@ class World:
         strict: bool = True,
     ) -> None:
         self._plan = Plan(
-            seed, entities, activities or {}, Faults() if faults is None else faults, limits, strict, [], [], []
+            seed,
+            entities,
+            activities or {},
+            Faults() if faults is None else faults,
+            limits,
+            strict,
+            [],
+            [],
+            [],
         )
         self._ran = False
 
@@ -96,7 +104,7 @@ class World:
 
     def strangers(self, *, count: int = 4) -> None:
         """Have so many call who send whatever type hints allow; a world without callers has these."""
-        self._plan.plays.append(Play(strangers(self._plan.entities), count))
+        self._plan.plays.append(Play(strangers(self._plan.entities), count, patient=False))
 
     def always(self, check: C) -> C:
         """Have this see, after every commit, that something holds: it raises ``AssertionError`` if not."""

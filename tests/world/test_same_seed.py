@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from actorflow.testing import World
+from actorflow.testing import Caller, World
+from entities.account import Account
 from tests.tidy.house import ROOT
 
 from . import towns
@@ -23,6 +24,7 @@ print(*(test_same_seed.digest(make) for make in test_same_seed.MAKES))
 
 
 def digest(make: Callable[[int], World], seed: int = 7) -> str:
+    """Of the world of this seed."""
     return make(seed).run(300).digest
 
 
@@ -54,12 +56,12 @@ def test_what_is_not_drawn_from_the_seed_is_noticed() -> None:
     calls = [0]
 
     def counting(seed: int) -> World:
-        world = World(seed, entities=[towns.Account])
+        world = World(seed, entities=[Account])
 
         @world.caller
-        async def payer(me: towns.Caller) -> None:
+        async def payer(me: Caller) -> None:
             calls[0] += 1
-            await me.actor(towns.Account, "a").update(towns.Account.deposit, calls[0])
+            await me.actor(Account, "a").update(Account.deposit, calls[0])
 
         return world
 

@@ -1,4 +1,4 @@
-"""Worlds of the entities that ship as examples: who calls them, what stands outside, and what must balance."""
+"""Worlds of the entities that ship as examples: who calls them, what is outside, and what must balance."""
 
 from __future__ import annotations
 
@@ -157,7 +157,10 @@ def store(seed: int) -> World:
     async def customer(me: Caller) -> None:
         order = me.actor(Order, me.name).once("place")
         lines = {sku: Line(me.chance.randrange(1, 4), 100) for sku in me.chance.sample(SKUS, 2)}
-        card, address = me.chance.choice(("card", "card", "stolen")), me.chance.choice(("here", "here", "nowhere"))
+        card, address = (
+            me.chance.choice(("card", "card", "stolen")),
+            me.chance.choice(("here", "here", "nowhere")),
+        )
         parcel = await me.insist(lambda: order.update(Order.place, lines, card, address))
         assert parcel in shipped
 
@@ -265,7 +268,9 @@ def mail(seed: int) -> World:
             if campaign.paused:
                 continue
             assert campaign.stage == "ended", key
-            assert (campaign.sent, campaign.failed, campaign.lost) == (3, 1, []), key
+            # One has no address; of another, all eight attempts may have failed, or died with a process.
+            assert (campaign.sent + campaign.failed, campaign.lost) == (4, []), key
+            assert campaign.failed >= 1
             assert campaign.text in {one.split()[0] for one in keys}
 
     return world

@@ -26,7 +26,9 @@ __all__ = ["Doer", "doers", "fetch", "gather_up"]
 SECOND = timedelta(seconds=1)
 
 
-@activity(retry=RetryPolicy(maximum_attempts=4, initial_interval=SECOND), start_to_close=5 * SECOND, concurrency=2)
+@activity(
+    retry=RetryPolicy(maximum_attempts=4, initial_interval=SECOND), start_to_close=5 * SECOND, concurrency=2
+)
 async def fetch(what: str) -> str:
     """Is never run as it stands."""
     raise AssertionError(what)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from actorflow._authoring.identity import moment
 from actorflow._core.facts import MICROSECOND, Address, Input
@@ -133,12 +133,16 @@ class SimulatedDoor:
 class Visit:
     """One call of an author's function, under way."""
 
-    def __init__(self, sim: Simulation, name: str, dice: Dice, leaves: Callable[[], object]) -> None:
+    def __init__(
+        self, sim: Simulation, name: str, dice: Dice, leaves: Callable[[], object], *, patient: bool
+    ) -> None:
         self._sim = sim
         self.name = name
         self.dice = dice
         self.leaves = leaves
         """What happens when it is over."""
+        self.patient = patient
+        """It wants to be answered in the end, come what may."""
         self.calls = 0
         self.caller = Caller(sim, self, dice.of("the caller's"))
         self.waiting: Waiting | None = None
@@ -181,5 +185,3 @@ class Visit:
     def _ends(self, how: str, what: str) -> None:
         self.done = True
         self._sim.trace.note(how, self.name, what)
-
-

@@ -41,21 +41,21 @@ _PLAIN: Final[dict[Any, Callable[[Dice], Any]]] = {
 }
 
 
-def arguments(function: Callable[..., Any], dice: Dice, *, method: bool) -> tuple[Any, ...]:
-    """What a function may be called with, by position."""
+def arguments(function: Callable[..., Any], dice: Dice) -> tuple[list[Any], dict[str, Any]]:
+    """What a method may be called with: by position, and by name."""
     hints = hints_of(function, function.__qualname__)
     code = function.__code__
-    names = code.co_varnames[int(method) : code.co_argcount + code.co_kwonlyargcount]
-    return tuple(draw(hints[name], dice) for name in names)
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    values = {name: draw(hints[name], dice) for name in names}
+    by_name = {name: values.pop(name) for name in names[code.co_argcount - 1 :]}
+    return list(values.values()), by_name
 
 
 def draw(hint: Any, dice: Dice, depth: int = 0) -> Any:
     """A value of this type."""
-    plain = _PLAIN.get(hint) if not isinstance(hint, list) else None
+    plain = _PLAIN.get(type(None) if hint is None else hint)
     if plain is not None:
         return plain(dice)
-    if hint is None:
-        return None
     if isinstance(hint, NewType):
         return draw(hint.__supertype__, dice, depth)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
@@ -69,33 +69,37 @@ def draw(hint: Any, dice: Dice, depth: int = 0) -> Any:
         return None if ends else draw(dice.choice(args), dice, depth + 1)
     if origin in (list, set, frozenset, dict, tuple):
         return _container(origin, args, dice, depth)
-    if isinstance(hint, type):
-        return _object(hint, dice, depth)
-    raise _refusal(hint)
+    if not isinstance(hint, type):
+        raise _refusal(hint)
+    return _object(hint, dice, depth)
 
 
-def _container(origin: Any, args: tuple[Any, ...], dice: Dice, depth: int) -> Any:
+def _container(origin: Callable[[list[Any]], Any], args: tuple[Any, ...], dice: Dice, depth: int) -> Any:
     count = 0 if depth > DEEP else dice.randrange(4)
-    if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
+    if origin is tuple and Ellipsis not in args:
         return tuple(draw(arg, dice, depth + 1) for arg in args)
     if origin is dict:
         return {draw(args[0], dice, depth + 1): draw(args[1], dice, depth + 1) for _ in range(count)}
-    return origin(draw(args[0], dice, depth + 1) for _ in range(count))
+    return origin([draw(args[0], dice, depth + 1) for _ in range(count)])
 
 
-def _object(cls: type[Any], dice: Dice, depth: int) -> Any:
+def _object(cls: Any, dice: Dice, depth: int) -> Any:
     if issubclass(cls, Enum):
         return dice.choice(list(cls))
+    given = {name: draw(hint, dice, depth + 1) for name, hint in _fields(cls).items()}
+    return cls(**given)
+
+
+def _fields(cls: Any) -> dict[str, Any]:
+    """What a class is made with, and of which types."""
     hints = hints_of(cls, cls.__qualname__)
     if attrs.has(cls):
-        fields = {one.alias or one.name: hints[one.name] for one in attrs.fields(cls) if one.init}
-    elif dataclasses.is_dataclass(cls):
-        fields = {one.name: hints[one.name] for one in dataclasses.fields(cls) if one.init}
-    elif issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        fields = hints
-    else:
+        return {one.alias or one.name: hints[one.name] for one in attrs.fields(cls) if one.init}
+    if dataclasses.is_dataclass(cls):
+        return {one.name: hints[one.name] for one in dataclasses.fields(cls) if one.init}
+    if not hasattr(cls, "_fields"):
         raise _refusal(cls)
-    return cls(**{name: draw(hint, dice, depth + 1) for name, hint in fields.items()})
+    return hints
 
 
 def _refusal(hint: object) -> UsageError:

@@ -60,7 +60,9 @@ def until(
 class WatchedPopulation(Population):
     """Tells what it has taken."""
 
-    def __init__(self, host: SimulatedHost, limits: Limits, entropy: Callable[[int], bytes], *, strict: bool):
+    def __init__(
+        self, host: SimulatedHost, limits: Limits, entropy: Callable[[int], bytes], *, strict: bool
+    ) -> None:
         super().__init__(host.journal, host.specs, limits, entropy, strict=strict)
         self._sim = host.sim
         self.stood: Counter[Address] = Counter()
@@ -171,11 +173,13 @@ class SimulatedHost(Host):
         self, sim: Simulation, journal: Any, entities: Sequence[type[Any]], limits: Limits, *, strict: bool
     ) -> None:
         super().__init__(journal, entities, limits, strict=strict, clock=sim.agenda.wall)
-        self.sim = sim
+        self.sim: Simulation = sim
         self.alive = False
         self.watched = WatchedPopulation(self, limits, sim.entropy, strict=strict)
         self.population = self.watched
         self._stirring = False
+        self._heard = False
+        """Whether all were looked at that the log spoke of."""
         self._look = 0
         """The number of the last look at the clock that was asked for."""
         self.ran = SimulatedAttempts(self, sim.outside, sim.activity_dice)
@@ -237,7 +241,7 @@ class SimulatedHost(Host):
             and not self.ran.busy
             and not population.busy(now)
             and population.first_due > now
-            and not population._unheard  # noqa: SLF001 - there is nobody else to ask
+            and self._heard
         )
 
     # -- what callers are told -----------------------------------------------------------------------------
@@ -380,7 +384,6 @@ class SimulatedHost(Host):
         all_done = self.population.hear(self.clock(), 1)
         self._see_clock()
         self.stir()
+        self._heard = all_done
         if not all_done:
             self.sim.agenda.after(MILLISECOND_US // 10, self._hear_one)
-
-

@@ -14,7 +14,20 @@ from actorflow._codec.records import RecordCodec, unseal
 from actorflow._core import facts
 from actorflow._core.facts import ASK, SEND, START_CHILD, Address, Record
 
-__all__ = ["Wrong", "address_of", "histories", "inside", "letters", "order", "parts_of", "see", "shown", "tabled", "tails", "unpack_record"]
+__all__ = [
+    "Wrong",
+    "address_of",
+    "histories",
+    "inside",
+    "letters",
+    "order",
+    "parts_of",
+    "see",
+    "shown",
+    "tabled",
+    "tails",
+    "unpack_record",
+]
 
 _codec = RecordCodec()
 unpack_record = _codec.unpack_record

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from actorflow._authoring.activities import Activity
 
     from .host import SimulatedHost
+    from .run import Simulation
 
 __all__ = ["Done", "Outside", "SimulatedAttempts"]
 
@@ -74,8 +76,11 @@ class Outside:
         """Do the work of an attempt; gives an answer for each call, or the error that stands in its place."""
         calls = [activity.arguments.decode(body) for body in bodies]
         token = RUNNING.set(attempt)
+        answers: list[Any]
         try:
             answers = self._answers(activity, calls)
+        except AssertionError:
+            raise  # of whoever wrote what stands in, about the world
         except Exception as error:  # noqa: BLE001 - it is how the attempt ends
             answers = [error] * len(calls)
         finally:
@@ -134,7 +139,7 @@ class SimulatedAttempts:
 
     def __init__(self, host: SimulatedHost, outside: Outside, dice: Dice) -> None:
         self._host = host
-        self._sim = host.sim
+        self._sim: Simulation = host.sim
         self._outside = outside
         self._dice = dice
         self._running: dict[SimulatedRun, None] = {}
@@ -160,7 +165,7 @@ class SimulatedAttempts:
             if gathered is None:
                 gathered = self._gathered[name] = []
                 within = batching.within // MICROSECOND
-                self._sim.agenda.after(within, lambda name=name, these=gathered: self._full(name, these))
+                self._sim.agenda.after(within, partial(self._full, name, gathered))
             gathered.append(errand)
             if len(gathered) >= batching.at_most:
                 self._full(name, gathered)
@@ -204,7 +209,9 @@ class SimulatedAttempts:
             after(again, lambda: self._end(run, None))
 
     def _see_bound(self, errand: Errand) -> None:
-        counts = [len(one.parts) for one in self._running if one.parts[0][0].activity.name == errand.activity.name]
+        counts = [
+            len(one.parts) for one in self._running if one.parts[0][0].activity.name == errand.activity.name
+        ]
         batching, bound = errand.activity.batching, errand.options.concurrency
         if bound is not None:
             most = bound * (1 if batching is None else batching.at_most)
@@ -225,12 +232,17 @@ class SimulatedAttempts:
             run.details = details
             now = self._sim.agenda.wall()
             for one, number in run.parts:
-                if one.wants(number) and not run.dead and self._host.population.errands.beat(one, details, now):
+                if (
+                    one.wants(number)
+                    and not run.dead
+                    and self._host.population.errands.beat(one, details, now)
+                ):
                     self._host.stir()
             return run.wanted
 
         def leave() -> str:
             run.outside = True
+            self._sim.truth.left_outside.add((errand.address, errand.ref))
             return errand.token(run.parts[0][1])
 
         keys = tuple(one.key for one, _ in run.parts)
@@ -254,7 +266,6 @@ class SimulatedAttempts:
         errands, truth = self._host.population.errands, self._sim.truth
         for (errand, number), ending in zip(run.parts, endings, strict=True):
             if run.outside and ending.how == OK:
-                truth.left_outside.add((errand.address, errand.ref))
                 due = now + errand.options.start_to_close // MICROSECOND
                 errands.left_outside(errand, number, due, now)
                 continue
@@ -291,7 +302,7 @@ class SimulatedAttempts:
             run: SimulatedRun | None = errand.run
             soon = self._dice.between(1, SECOND_US)
             if run is not None and not run.wanted and not run.over and errand.activity.waits:
-                self._sim.agenda.after(soon, lambda run=run: self._stopped(run))
+                self._sim.agenda.after(soon, partial(self._stopped, run))
 
     def _stopped(self, run: SimulatedRun) -> None:
         if run.over or run.dead:

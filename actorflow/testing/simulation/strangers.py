@@ -1,4 +1,4 @@
-"""Callers that nobody has written: they send whatever the type hints of handlers allow, to whomever there is."""
+"""Callers that nobody has written: they send whatever the type hints of handlers allow, to anybody."""
 
 from __future__ import annotations
 
@@ -41,18 +41,15 @@ def _handlers(entity: type[Any]) -> list[Message]:
     return [one for one in found if isinstance(one, Signal | Update | Query)]
 
 
-async def _send(me: Caller, actor: ActorHandle[Any], handler: Any) -> None:
-    arguments = drawn.arguments(handler.function, me.chance, method=True)
-    if isinstance(handler, Query):
-        await actor.query(handler, *arguments)
-        return
+async def _send(me: Caller, actor: ActorHandle[Any], handler: Message) -> None:
+    given, named = drawn.arguments(handler.function, me.chance)
     once = me.chance.hits(0.5)
-    to = actor.once(me.id()) if once else actor
-    send = to.signal if isinstance(handler, Signal) else to.update
+    to: Any = actor.once(me.id()) if once else actor
+    send: Callable[..., Awaitable[Any]] = getattr(to, handler.word)
     if once:
-        await me.insist(lambda: send(handler, *arguments))
+        await me.insist(lambda: send(handler, *given, **named))
     else:
-        await send(handler, *arguments)
+        await send(handler, *given, **named)
 
 
 async def _operate(me: Caller, actor: ActorHandle[Any]) -> None:

@@ -15,10 +15,11 @@ from attrs import define
 from actorflow._core import facts
 from actorflow._core import step as core
 from actorflow._core.actor import Actor
-from actorflow._core.facts import Address, Ended, Input, Instant, Record, Ref, Schedule
+from actorflow._core.facts import Address, Closed, Ended, Input, Instant, Record, Ref, Schedule
 from actorflow._core.image import differences, image
 from actorflow._core.once import Ids
 from actorflow._core.outstanding import wakes_at
+from actorflow._core.phases import TERMINATED
 from actorflow._core.quiet import silence
 from actorflow._core.replay import replay
 from actorflow._core.spec import Spec
@@ -58,6 +59,8 @@ class Truth:
         """Activities."""
         self.answers: dict[tuple[Address, Ref], list[bytes]] = defaultdict(list)
         """Answers of attempts that came while somebody waited for them."""
+        self.terminated: dict[Address, int] = {}
+        """With which message a life was last ended by force."""
         self.left_outside: set[tuple[Address, Ref]] = set()
         """Activities whose end somebody with a token may tell."""
         self._ended: dict[tuple[Address, int], Ended] = {}
@@ -107,6 +110,8 @@ class Truth:
                 self.asked[address, (record.seq, position)] = effect
             elif isinstance(effect, Ended):
                 self._ended[address, effect.seq] = effect
+            elif isinstance(effect, Closed) and effect.status == TERMINATED:
+                self.terminated[address] = record.seq
 
     def _vacant(self, address: Address) -> Actor:
         spec = self._specs[address[0]]
