@@ -135,11 +135,6 @@ def forgets_errands(patch: Patch) -> None:
     patch.setattr(Errands, "recover", lambda *_: None)
 
 
-def hears_nobody(patch: Patch) -> None:
-    """Who had something to do when the process died is not brought back into memory."""
-    patch.setattr(Population, "hear", lambda *_: True)
-
-
 def lies(patch: Patch) -> None:
     """The disk says that it has what it has not."""
     begin = FaultyJournal.__init__
@@ -172,7 +167,6 @@ def many() -> None:
         (keeps_rows, "keeps a row of an activity that is over"),
         (forgets_the_life, "is not the only one"),
         (forgets_errands, "does not come to rest"),
-        (hears_nobody, "does not come to rest"),
         (lies, "was acknowledged, and is gone"),
     ],
     ids=lambda given: getattr(given, "__name__", ""),

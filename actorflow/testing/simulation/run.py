@@ -42,8 +42,10 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "Play", "Simulation"]
 
 SKEW_MAX_US: Final = 12 * HOUR_US
-IDLE_MAX: Final = 3_000
-"""So often, about once an hour, the clock is looked at in vain before a world is taken to be at its end."""
+IDLE_MAX: Final = 50_000
+"""So often the clock is looked at in vain before a world is taken to be at its end."""
+QUIET_MAX_US: Final = 90 * DAY_US
+"""And for so long."""
 SETTLE_STEPS: Final = 20_000
 SETTLE_US: Final = 120 * DAY_US
 """So long everything may take to come to rest, once nothing goes wrong any more."""
@@ -111,6 +113,8 @@ class Simulation:
         self.settling = False
         self._idle = 0
         """How many steps in a row did nothing worth counting."""
+        self._quiet_us = 0
+        """How long they took."""
         self._readmitted: set[Address] = set()
         """Who is being readmitted."""
 
@@ -312,19 +316,28 @@ class Simulation:
         for play in self._plan.plays:
             for place in range(play.count):
                 self._invite(play, place)
-        while self.trace.step < steps and self._idle <= IDLE_MAX:
+        while self.trace.step < steps and not self._at_end:
             self._step()
         self._settle()
         self._look_at_last()
 
+    @property
+    def _at_end(self) -> bool:
+        """Whether nothing is going to happen any more but that clocks are looked at."""
+        return self._idle > IDLE_MAX or self._quiet_us > QUIET_MAX_US
+
     def _step(self) -> None:
         self.trace.step += 1
         idle = self._idle
+        before = self.agenda.now
         self._draw_faults()
         if not self.agenda.step():
             self._idle += 1
         self._resume()
-        self._idle = self._idle if self._idle > idle else 0
+        if self._idle > idle:
+            self._quiet_us += self.agenda.now - before
+        else:
+            self._idle = self._quiet_us = 0
         if self._broken is not None:
             raise self._broken
         if self.host is not None and self.host.population.residency.broken:
@@ -359,10 +372,9 @@ class Simulation:
 
     def _until(self, holds: Callable[[], bool]) -> None:
         last_step, last_us = self.trace.step + SETTLE_STEPS, self.agenda.now + SETTLE_US
-        self._idle = 0
+        self._idle = self._quiet_us = 0
         while not holds():
-            late = self.trace.step > last_step or self.agenda.now > last_us or self._idle > IDLE_MAX
-            if late or not len(self.agenda):
+            if self.trace.step > last_step or self.agenda.now > last_us or self._at_end:
                 raise Wrong(f"nothing goes wrong any more, and it does not come to rest: {self._restless()}")
             self._step()
 
@@ -391,9 +403,11 @@ class Simulation:
     def _look_at_last(self) -> None:
         """See what can be seen of everything at rest."""
         host = self._at_rest()
-        population, now = host.population, self.agenda.wall()
+        before = host.watched.stood.total(), len(host.population.errands.under_way)
         for address in list(self.truth.actors):
-            population.residency.found(path_of(address), now)
+            host.population.residency.found(path_of(address), self.agenda.wall())
+        after = host.watched.stood.total(), len(host.population.errands.under_way)
+        see(before == after, "somebody had something to do, and was not in memory to do it")
         self._until(self._settled)
         host = self._at_rest()
         self._compare(host, self.truth.actors)
