@@ -1,4 +1,4 @@
-"""For your tests: one entity without I/O, a search for what breaks it, the whole runtime without waiting, a world.
+"""For your tests: one entity, a search for what breaks it, the runtime without waiting, a world of actors.
 
 Every name is loaded when it is first used: pytest loads the plugin in here for every test run there is.
 """

@@ -25,7 +25,7 @@ from .simulation.town import Town
 if TYPE_CHECKING:
     from actorflow._authoring.activities import Activity
 
-__all__ = ["Report", "World", "WorldFailed"]
+__all__ = ["World", "WorldFailed", "WorldReport"]
 
 F = TypeVar("F", bound=Callable[[Caller], Awaitable[None]])
 C = TypeVar("C", bound=Callable[[Town], object])
@@ -51,7 +51,7 @@ class WorldFailed(AssertionError):
 
 
 @frozen
-class Report:
+class WorldReport:
     """What has happened in a world in which everything held."""
 
     seed: int
@@ -116,7 +116,7 @@ class World:
         self._plan.at_last.append(check)
         return check
 
-    def run(self, steps: int = 500, *, without: Iterable[str] = ()) -> Report:
+    def run(self, steps: int = 500, *, without: Iterable[str] = ()) -> WorldReport:
         """Let so much happen, then let everything come to rest; ``without`` leaves faults out, by name."""
         if self._ran:
             raise UsageError("a world is run once\n  hint: make another one, with the same seed if need be")
@@ -137,7 +137,7 @@ class World:
             raise WorldFailed(self.seed, trace.step, what, trace.lines(), repeat) from error
         finally:
             simulation.close()
-        return Report(self.seed, trace.step, trace.digest, dict(trace.counts))
+        return WorldReport(self.seed, trace.step, trace.digest, dict(trace.counts))
 
 
 @contextmanager

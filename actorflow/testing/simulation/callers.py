@@ -106,8 +106,8 @@ class SimulatedDoor:
     async def ask(self, address: Address, name: str, body: bytes) -> bytes:
         return await self._over(lambda host: host.ask(address, name, body), name)
 
-    async def call(self, work: Callable[[Host], Awaitable[T]]) -> T:
-        return await self._over(work, "this")
+    async def call(self, work: Callable[[Host], Awaitable[T]], where: str = "this") -> T:
+        return await self._over(work, where)
 
     async def _over(self, work: Callable[[Host], Awaitable[T]], what: str) -> T:
         sim, dice, visit = self._sim, self._visit.dice, self._visit

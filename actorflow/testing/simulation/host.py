@@ -240,7 +240,7 @@ class SimulatedHost(Host):
             and self._in_flight is None
             and not self.ran.busy
             and not population.busy(now)
-            and population.first_due > now
+            and population.next_due(now) > now  # the table of who is due is read for that, if it was not
             and self._heard
         )
 
