@@ -9,6 +9,7 @@ import pytest
 from actorflow.testing import Faults, World, explore
 
 from . import towns
+from .yard import doers
 
 SLICES = 5
 SEEDS = 20
@@ -30,3 +31,14 @@ def test_what_must_hold_holds_in_every_world(
     faults = sum(explored.counts[kind] for kind in Faults.kinds())
     assert faults > count, "much has gone wrong"
     record_property("worlds", (explored.worlds, explored.steps, faults, explored.seconds))
+
+
+@pytest.mark.parametrize(("make", "number"), [(doers, 50_405), (towns.mail, 50_260)])
+def test_a_world_that_was_wrong_itself(make: Callable[[int], World], number: int) -> None:
+    """A caller that gives up as its answer comes; and a process that has just opened is not at rest."""
+    make(number).run(STEPS)
+
+
+def test_callers_that_give_up_as_their_answer_comes() -> None:
+    """Whoever has gone is not called back, however close it was."""
+    explore(lambda seed: doers(seed, Faults(cancel=1.0)), seeds=range(40), steps=STEPS)

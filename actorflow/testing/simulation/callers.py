@@ -184,4 +184,5 @@ class Visit:
 
     def _ends(self, how: str, what: str) -> None:
         self.done = True
+        self.waiting = None
         self._sim.trace.note(how, self.name, what)
