@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
@@ -174,11 +175,14 @@ class Host:
             return  # the writer, the lock and all else are the parent's
         self._shut = "the runtime is closed"
         assert self._writer is not None, "it was opened"
+        # A program that is cancelled takes along its attempts, and the task that commits: nothing would end, and
+        # nothing would become durable, however long it is waited for.
+        cancelled = trio.current_effective_deadline() == -math.inf
         try:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_S):
                 self.population.errands.stopping = True
                 if self._attempts is not None:
-                    grace = 0.0 if self._failure else self.limits.close_grace.total_seconds()
+                    grace = 0.0 if self._failure or cancelled else self.limits.close_grace.total_seconds()
                     await self._attempts.finish(grace)
                 await self._finish()
         finally:
