@@ -9,6 +9,7 @@ import pytest
 
 from actorflow import Limits
 from actorflow._core.facts import Address
+from tests.faults.counting import tried
 
 from .conftest import Knobs
 from .drive import Drive
@@ -54,6 +55,7 @@ def test_whatever_happens_the_oracle_holds(way: str, knobs: Knobs, seed: int, ef
         check(drive)
         see_balanced(drive)
         see_alive(drive, "new")
+        tried()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -71,6 +73,7 @@ def test_a_crash_after_any_frame_loses_and_repeats_nothing(
             after = drive.crash(commits)
             check(after, live=False)
             see_goes_on(after, seed + commits)
+            tried()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -88,6 +91,7 @@ def test_crashes_while_it_recovers(way: str, knobs: Knobs, seed: int, effort: in
             known = len(drive.journal.history)
             commits = known - min(known, chance.randrange(3)) if life % 2 else known
             drive = drive.crash(commits)
+            tried()
             for _ in range(chance.randrange(4)):
                 drive.population.hear(drive.now, 1)
                 drive.commit()
@@ -200,3 +204,4 @@ def test_settings_that_must_not_matter_do_not(setting: str, knobs: Knobs, seed: 
                     turning.snapshots(0)
                     given = {"limits": Limits(log_bytes=1, resident_actors=1), "every": 7}
             assert played(seed + number, 150, **given) == expected
+        tried()
