@@ -86,7 +86,12 @@ def copied(store: Store, to: Path) -> None:
             os.close(number)
         directory.sync_directory(work)
         work.rename(to)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(work, ignore_errors=True)
+        if isinstance(error, lmdb.Error | OSError):
+            raise JournalError(
+                f"{to} could not be made: {type(error).__name__}: {error}\n"
+                "hint: is the disk full, or failing? are there descriptors left? the journal is as it was"
+            ) from error
         raise
     directory.sync_directory(to.parent)

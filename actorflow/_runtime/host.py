@@ -147,14 +147,18 @@ class Host:
             )
         await trio.to_thread.run_sync(self.population.open)
         self.population.reading.lost = self._lost
-        forks.remember(self)
-        collector.calm()
         token = trio.lowlevel.current_trio_token()
 
         def tell(written: Written) -> None:
             token.run_sync_soon(self._written, written)
 
-        self._writer = Writer(self.journal, tell)
+        try:
+            self._writer = Writer(self.journal, tell)
+        except BaseException:  # there may be no thread for it; and the journal would stay locked
+            self.journal.close()
+            raise
+        forks.remember(self)
+        collector.calm()
         nursery = await self._exit.enter_async_context(trio.open_nursery())
         self._nursery = nursery
         self._shut = ""
