@@ -11,7 +11,7 @@ from actorflow._core.facts import Input
 from actorflow._core.step import step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
-from tests.core.shop import act
+from tests.core.shop import act, other
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
@@ -116,6 +116,10 @@ class Clerk:
         self.hung_up = True
 
     @signal
+    def begin(self) -> None:
+        self.rounds += 1
+
+    @signal
     def open(self) -> None:
         self.round().arm(after=DAY)
 
@@ -123,6 +127,12 @@ class Clerk:
     async def round(self) -> None:
         self.rounds += await act(0)
         self.round().arm(after=DAY)
+
+    @signal
+    async def count(self, number: int) -> None:
+        if not self.rounds:
+            raise ValueError(number)
+        self.rounds += await other(number)
 
 
 def test_a_timer_that_has_no_room_waits_and_rings_on() -> None:
@@ -143,6 +153,28 @@ def test_a_timer_that_has_no_room_waits_and_rings_on() -> None:
         clerk.answer(act, 1)
         assert clerk.state.rounds == day
         clerk.advance(DAY)
+    prove(clerk)
+
+
+def test_a_retry_that_has_no_room_waits() -> None:
+    """So does a message that is tried again behind another, and could not await anything either."""
+    clerk = Scenario(Clerk)
+    clerk.signal(Clerk.count, 1)
+    clerk.signal(Clerk.begin)
+    (parked,) = clerk.parked
+    talked = clerk.update(Clerk.talk)
+    clerk.signal(Clerk.count, 2)
+    clerk.retry(parked.seq)
+    while not clerk._actor.exhausted:
+        clerk.answer(act, 1)
+    clerk.answer(other, 1)
+    assert (len(clerk.mailbox), clerk.open) == (1, ["talk"])
+    clerk.restart()
+    while not talked.done:
+        clerk.answer(act, 1)
+    assert (clerk.mailbox, clerk.open) == ([], ["count"])
+    clerk.answer(other, 1)
+    assert (clerk.state.rounds, clerk.parked) == (3, [])
     prove(clerk)
 
 
