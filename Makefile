@@ -15,7 +15,7 @@ STAMP := $(VENV)/installed$(subst /,-,$(CURDIR))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint imports types tests prove mutants bench format clean
+.PHONY: help demo test lint imports types tests figures prove mutants bench format clean
 
 # One line per step: its name, what it does, and the seconds it took; its output only when it fails.
 define step
@@ -48,6 +48,10 @@ types: $(STAMP) ## mypy and pyright, strict
 tests: $(STAMP) ## pytest, every branch of the core and the codec walked; ARGS='-k cart' narrows, without that gate
 	@echo 'tests    pytest: $(if $(ARGS),$(subst ','\'',$(ARGS)),all tests$(COMMA) every branch of core and codec)'
 	@$(RUN) pytest -n auto $(or $(ARGS),--cov --cov-report=term)
+
+figures: $(STAMP) ## docs/explanation/testing.md anew, from the runs kept; KEEP=FILE runs all tests into it
+	@$(if $(KEEP),$(RUN) pytest -n auto --cov --faults $(KEEP))
+	@$(RUN) tests.faults
 
 prove: $(STAMP) ## the same tests, searching much longer; the seed is printed; SEED=n repeats
 	@echo 'prove    pytest: the long search'

@@ -2,6 +2,7 @@
 
 ``ACTORFLOW_PROOF`` names the effort: ``default``, ``ci`` (where ``CI`` is set) or ``prove`` (``make prove``).
 ``--seed`` repeats a run: Hypothesis, and every test that takes the ``seed`` fixture, begin from it.
+``--faults`` keeps what was tried, for the page about it; see ``tests/faults``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import secrets
 
 import hypothesis
 import pytest
+
+from tests.faults.counting import Counting
 
 hypothesis.settings.register_profile("default", deadline=None, print_blob=True, derandomize=False)
 hypothesis.settings.register_profile("ci", hypothesis.settings.get_profile("default"), database=None)
@@ -23,8 +26,9 @@ hypothesis.settings.load_profile(PROOF)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--seed``."""
+    """Add ``--seed`` and ``--faults``."""
     parser.addoption("--seed", type=int, default=None, help="repeat the run that printed this seed")
+    parser.addoption("--faults", metavar="FILE", default=None, help="write what was tried, as JSON")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.seed = secrets.randbelow(2**32)
     if config.getoption("--hypothesis-seed") is None:
         config.option.hypothesis_seed = str(config.option.seed)
+    config.pluginmanager.register(Counting(config, PROOF), "faults")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

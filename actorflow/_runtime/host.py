@@ -179,8 +179,8 @@ class Host:
             return  # the writer, the lock and all else are the parent's
         self._shut = "the runtime is closed"
         assert self._writer is not None, "it was opened"
-        # A program that is cancelled takes along its attempts, and the task that commits: nothing would end, and
-        # nothing would become durable, however long it is waited for.
+        # A program that is cancelled takes along its attempts, and the task that commits: nothing would end,
+        # and nothing would become durable, however long it is waited for.
         cancelled = trio.current_effective_deadline() == -math.inf
         try:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_S):

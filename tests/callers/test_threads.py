@@ -38,6 +38,7 @@ from actorflow import (
 )
 from persistence import LmdbJournal, Locked, MemoryJournal
 from tests.callers.props import SECONDS, GatedJournal, Shelf, begun, bounded, limits
+from tests.faults.counting import tried
 from tests.tidy.house import ROOT
 
 LONG = timedelta(seconds=SECONDS)
@@ -378,6 +379,7 @@ def test_an_interrupt_at_any_line_leaves_the_runtime_whole() -> None:
                 if not interrupted:
                     break
                 lines += 1
+                tried()
         assert lines > 30
 
     bounded(main)

@@ -18,6 +18,7 @@ from entities.inventory import Inventory
 from entities.inventory import Ledger as Books
 from entities.order import Order
 from persistence import LmdbJournal
+from tests.faults.counting import tried
 
 from .business import FIRM, LIMITS, SKUS, Ledger, WantedOrder, audience, refuses, units
 from .process import Process, Site
@@ -215,6 +216,7 @@ def test_a_firm_that_is_killed_balances(tmp_path: Path, seed: int, effort: int, 
         for _ in range(KILLS):
             moment = chance.choice(MOMENTS)
             firm.killed_after(moment and moment + chance.randrange(30))
+            tried()
         assert firm.come_to_rest() == [], f"{firm.seed}"
         assert {line[1] for line in firm.ledger.read("told")} == {"order", "approval", "campaign"}
 

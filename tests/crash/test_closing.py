@@ -16,6 +16,7 @@ import trio
 from actorflow import Runtime
 from actorflow._runtime.tables import TABLES
 from persistence import LmdbJournal, Locked
+from tests.faults.counting import tried
 from tests.tidy.house import ROOT
 
 from .process import PATIENCE_S, Site
@@ -48,6 +49,7 @@ def test_told_to_end_it_closes_in_good_order(site: Site, seed: int, effort: int,
             assert process.marks == "oOcC"
         _opens(site)
         judged(site)
+        tried()
     assert site.work("--messages", "3").code == 0
     judged(site)
 
@@ -62,6 +64,7 @@ def test_told_twice_it_ends_at_once(site: Site, judged: Judge) -> None:
             process.signal(signal.SIGTERM)
             assert process.end().code in (0, -signal.SIGTERM)
         judged(site)
+        tried()
 
 
 def test_interrupted_it_closes_in_good_order(site: Site, seed: int, judged: Judge) -> None:
@@ -76,6 +79,7 @@ def test_interrupted_it_closes_in_good_order(site: Site, seed: int, judged: Judg
             assert (ended.code, ended.errors) == (130, "interrupted\n")
         _opens(site)
         judged(site)
+        tried()
 
 
 def test_a_second_process_is_told_who_is_there(site: Site, judged: Judge) -> None:

@@ -14,6 +14,7 @@ import trio.testing
 from actorflow import JournalFull, Runtime
 from persistence import LmdbJournal
 from persistence._directory import DATA, NOTE
+from tests.faults.counting import tried
 
 from .callers import Caller
 from .process import Ended, Site, hit, injected, needs_strace
@@ -82,6 +83,7 @@ def test_whichever_call_fails_nothing_is_lost(
         since = "+" if error == "ENOSPC" else ""  # a disk that is full stays so
         ended = village.work(*FEW, before=injected(call, f"error={error}:when={number}{since}", log=log))
         judged(village)
+        tried()
         files = hit(log)
         if set(files) - {NOTE}:
             _told(ended, says)

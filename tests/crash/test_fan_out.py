@@ -9,6 +9,8 @@ from random import Random
 
 import pytest
 
+from tests.faults.counting import tried
+
 from .fanned import AT_ONCE, LINE
 from .process import Site
 
@@ -32,6 +34,7 @@ class Fan(Site):
                 return False
             process.kill()
             assert process.end().code in (KILLED, 0)
+            tried()
         return True
 
     def done(self) -> Counter[tuple[int, int]]:

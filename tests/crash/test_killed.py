@@ -8,6 +8,8 @@ from random import Random
 
 import pytest
 
+from tests.faults.counting import tried
+
 from .process import Process, Site, injected, needs_strace
 
 Judge = Callable[[Site], None]
@@ -34,6 +36,7 @@ def test_killed_at_any_moment(
                 f"{site.seed}, round {round_}"
             )
             judged(site)
+            tried()
 
 
 def killed_after(site: Site, beats: int, *options: str) -> bool:
@@ -60,6 +63,7 @@ def test_killed_at_a_bad_moment(
         ended = site.work("--die", moment, "--messages", "50")
         assert ended.code == KILLED, f"{moment}: {ended}"
         judged(site)
+        tried()
     assert site.work("--messages", "3").code == 0
     judged(site)
 
@@ -75,3 +79,4 @@ def test_killed_within_a_system_call(site: Site, seed: int, effort: int, judged:
         ended = site.work("--messages", "20", before=injected(call, f"signal=KILL:when={number}"))
         assert ended.code in (KILLED, 0), ended
         judged(site)
+        tried(ended.code == KILLED)

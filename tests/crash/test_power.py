@@ -14,6 +14,7 @@ from actorflow import Runtime
 from persistence import LmdbJournal
 from persistence._batch import Collected
 from persistence._directory import DATA, NOTE
+from tests.faults.counting import tried
 from tests.journal.kit import PAGE, torn
 
 from .callers import Caller
@@ -121,6 +122,7 @@ def test_wherever_the_power_fails_nothing_is_lost(tmp_path: Path, seed: int, eff
                 # Notes are not synced: an earlier one may be there, or none.
                 note = chance.choice([b"", cut.note, chance.choice(course.cuts).note])
                 wrong = course.judged(image, note, cut.lines)
+                tried()
                 assert not wrong, f"seed {course_seed}, {course.cuts.index(cut)}, {moment}: {wrong}"
 
 

@@ -44,7 +44,10 @@ def test_the_core_page_lists_every_file() -> None:
     assert sorted(files ^ {row for row in rows if row.endswith(".py")}) == []
 
 
-@pytest.mark.parametrize("page", [CORE, TRACES, "docs/architecture.md", "docs/explanation/journal.md"])
+@pytest.mark.parametrize(
+    "page",
+    [CORE, TRACES, "docs/architecture.md", "docs/explanation/journal.md", "docs/explanation/testing.md"],
+)
 def test_what_a_page_cites_is_there(page: str) -> None:
     """A reader who looks for a test or a file that a page names finds it."""
     text, tests = pages.read(page), pages.written_tests()

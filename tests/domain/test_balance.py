@@ -28,6 +28,7 @@ from entities.inventory import Inventory, Ledger
 from entities.order import Line, Order
 from persistence import FaultyJournal, Stopped
 from tests.domain.world import MOMENT, NOWHERE, World
+from tests.faults.counting import tried
 
 ORDERS = 80
 CUSTOMERS = 8
@@ -193,6 +194,7 @@ async def test_money_and_goods_balance(seed: int, effort: int, monkeypatch: pyte
         town = Town(seed + number, fail=0.03)
         town.world.install(monkeypatch)
         assert await traded(town) == [], f"seed {seed + number}, {town.lives} lives"
+        tried(town.lives)
 
 
 class _Forgetful:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from persistence import Batch, FaultyJournal, Journal, MemoryJournal
+from tests.faults.counting import tried
 from tests.journal.kit import TABLES, held, lmdb_quick
 
 KEYS = st.sampled_from([b"\0", b"a", b"a\0", b"ab", b"b", b"k" * 511, b"k" * 510, b"\xff"]) | st.binary(
@@ -69,6 +70,7 @@ class Together(RuleBasedStateMachine):
         wrong = self.lmdb.check()
         shutil.rmtree(self.folder)
         assert wrong == []
+        tried()
 
     @rule(operations=OPERATIONS)
     def commit(self, operations: list[tuple[str, *tuple[object, ...]]]) -> None:

@@ -14,6 +14,7 @@ from typing import NoReturn
 import pytest
 
 from persistence import JournalError, LmdbJournal
+from tests.faults.counting import tried
 from tests.journal.kit import TABLES, append, child, told
 from tests.tidy.house import ROOT
 
@@ -234,5 +235,6 @@ def test_what_was_acknowledged_survives_kill_9(path: Path, seed: int, effort: in
         assert [frame.split()[0] for _, frame in journal.frames()] == [b"%d" % n for n in range(1, begun + 1)]
         assert journal.read("rows", b"last") == b"%d" % begun
         assert first or acknowledged - 1 <= int(journal.noted()) <= acknowledged
+        tried()
         journal.close()
         assert journal.check() == []

@@ -15,6 +15,7 @@ import pytest
 
 from persistence import Damaged, JournalError, LmdbJournal, Locked, NotOpen, WrongFormat
 from persistence._directory import DATA, NEW
+from tests.faults.counting import tried
 from tests.journal.kit import TABLES, append, at_work, child, held, lmdb_quick, told
 
 HOLD = """
@@ -323,6 +324,7 @@ def test_a_crash_while_it_is_made_is_mended(path: Path) -> None:
         assert not (path / NEW).exists()
         assert journal.check() == []
         shutil.rmtree(path)
+        tried()
 
 
 def test_a_left_over_copy_is_removed(path: Path) -> None:
@@ -361,6 +363,7 @@ def test_a_process_that_dies_while_making_it_leaves_no_ruin(path: Path) -> None:
     for call in range(1, calls + 1):
         shutil.rmtree(path)
         assert child(KILLED, path, call).returncode == 9
+        tried()
         journal = lmdb_quick(path)
         journal.open(TABLES)
         assert append(journal, b"a") == 1
@@ -393,6 +396,7 @@ def test_a_truncated_file_is_found_before_it_is_mapped(path: Path) -> None:
     whole = (path / DATA).read_bytes()
     for pages in (0, 1, 2, 3, 10, len(whole) // 4096 - 1):
         (path / DATA).write_bytes(whole[: pages * 4096])
+        tried()
         answer = told(child(OPEN, path))
         assert answer.startswith("Damaged"), answer
         assert "hint: bring it back from a backup" in answer

@@ -16,7 +16,11 @@ import pytest
 
 from persistence import LmdbJournal
 from persistence._directory import DATA
+from tests.faults.counting import tried
 from tests.journal.kit import PAGE, TABLES, Held, child, held, lmdb_quick, told, torn
+
+ROUNDS = 45
+"""So many images of each of eleven commits; the first holds none of its pages, the second all of them."""
 
 
 def _write_something(journal: LmdbJournal, chance: random.Random) -> None:
@@ -86,12 +90,13 @@ def test_a_commit_is_there_or_it_is_not(path: Path, seed: int, effort: int, part
     states = 0
     for (before, after), (old, new) in zip(pairwise(course.images), pairwise(course.states), strict=True):
         assert _found(path, after) == new
-        for round_ in range(8 * effort):
+        for round_ in range(ROUNDS * effort):
             share = (0.0, 1.0)[round_] if round_ < 2 else chance.random()
             image = torn(before, after, chance, share)
             assert _found(path, image) == old, f"round {round_}"
             states += 1
-    assert states == 11 * 8 * effort
+    tried(states)
+    assert states == 11 * ROUNDS * effort
 
 
 def test_a_commit_without_its_pages_is_noticed(path: Path, seed: int) -> None:

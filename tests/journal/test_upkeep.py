@@ -11,6 +11,7 @@ import pytest
 
 from persistence import LmdbJournal, Locked, NotOpen
 from persistence._directory import DATA, NOTE
+from tests.faults.counting import tried
 from tests.journal.kit import TABLES, append, child, held, lmdb_quick
 
 
@@ -61,7 +62,7 @@ def test_a_check_survives_what_it_finds(path: Path, seed: int, effort: int) -> N
     chance = random.Random(seed)
     pages = len(whole) // 4096
     found = 0
-    for _ in range(60 * effort):
+    for _ in range(240 * effort):
         image = bytearray(whole)
         at, other = (4096 * chance.randrange(2, pages) for _ in range(2))
         kind = chance.randrange(3)
@@ -76,7 +77,8 @@ def test_a_check_survives_what_it_finds(path: Path, seed: int, effort: int) -> N
             )
         (path / DATA).write_bytes(image)
         found += bool(lmdb_quick(path).check())
-    assert found > 20 * effort
+        tried()
+    assert found > 80 * effort
     done = child(CHECK, path)
     assert done.returncode == 0, done.stderr
 
@@ -125,6 +127,7 @@ def test_a_backup_under_load_is_a_moment(path: Path, tmp_path: Path) -> None:
     for number in range(5):
         least = journal.statistics().frames
         journal.backup(tmp_path / f"copy {number}")
+        tried()
         copy = lmdb_quick(tmp_path / f"copy {number}")
         assert copy.check() == []
         copy.open(TABLES)

@@ -1,4 +1,4 @@
-"""The wall clock does what it wants: do timers fire once, never early by that clock, and in the end all of them?"""
+"""The wall clock does what it wants: do timers fire once, never early by it, and in the end all?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .town import Basket
 
 HOUR, YEAR = 3_600, 365 * 86_400
 KEYS = ("x", "y", "z")
-COURSES = 40
+COURSES = 60
 STEPS = 40
 
 
@@ -24,7 +24,9 @@ class Watch:
 
     def __init__(self, seed: int) -> None:
         self.chance = Random(seed)
-        limits = Limits(resident_actors=self.chance.choice((1, 10_000)), log_bytes=self.chance.choice((1, 1 << 30)))
+        limits = Limits(
+            resident_actors=self.chance.choice((1, 10_000)), log_bytes=self.chance.choice((1, 1 << 30))
+        )
         self.drive = Drive(limits=limits)
         self.due: dict[tuple[str, int], int] = {}
         """When each timer may fire, by its actor's own clock, which never goes back."""
@@ -59,7 +61,7 @@ class Watch:
         drive.hear()  # as a host does that has just opened
         real, drive.now = drive.now, drive.now + self.hasty_us
         drive.wake()
-        drive.settle()  # what was armed far off is in the table then, and found there, however far the jump was
+        drive.settle()  # what was armed far off is in the table then, however far the jump was
         drive.wake()
         drive.now = real
         for key in KEYS:

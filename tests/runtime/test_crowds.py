@@ -1,4 +1,4 @@
-"""Very many at once: timers of a whole night, and a burst of messages.  In order, within bounds, and all of them?"""
+"""Very many at once, timers of a night or a burst of messages: all of them, in order, within bounds?"""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _see_order(dues: Iterable[int], count: int) -> None:
 
 
 def test_timers_of_a_night_fire_in_order_and_bounded_memory(effort: int) -> None:
-    """All that fell due while no process was there fire by their due time, once, with few actors in memory."""
+    """What fell due while no process was there fires once, by due time, with few actors in memory."""
     count = TIMERS * effort
     drive = Drive(every=0, limits=Limits(log_bytes=1, resident_actors=RESIDENTS))
     for n in range(count):
@@ -87,7 +87,7 @@ async def _burst(effort: int, *, shuffled: bool = False) -> None:
                 assert runtime._host.population.frame.size < 4_000 + 1_000 * CALLERS
 
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(echo.update, Echo.slow, 0)
+            nursery.start_soon(lambda: echo.update(Echo.slow, 0))
             for n in range(CALLERS * effort):
                 nursery.start_soon(caller, f"{n}")
         heard = (await echo.at((await echo.describe()).seq)).state.heard
@@ -100,7 +100,7 @@ async def _burst(effort: int, *, shuffled: bool = False) -> None:
 
 
 async def test_a_burst_is_taken_in_order_within_bounds(effort: int) -> None:
-    """Thousands of signals to one actor with a short mailbox and small frames: all, once, each caller's in order."""
+    """To one actor with a short mailbox and small frames: all, once, each caller's in order."""
     await _burst(min(effort, 20))
     tried(CALLERS * MESSAGES * min(effort, 20))
 

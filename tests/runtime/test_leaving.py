@@ -273,16 +273,16 @@ async def test_an_opening_that_is_cancelled_leaves_nothing_behind(checkpoints: i
 async def test_a_program_that_is_cancelled_closes_at_once() -> None:
     """What gives attempts a while to end is not waited for where they were cancelled with the program."""
     journal = HeldJournal()
+    began = trio.current_time()
     with trio.CancelScope() as program:
         async with running(journal, close_grace=timedelta(seconds=50)) as (runtime, nursery):
             journal.hold()
-            nursery.start_soon(runtime.actor(Echo, "e").signal, Echo.hear, "in flight")
+            nursery.start_soon(lambda: runtime.actor(Echo, "e").signal(Echo.hear, "in flight"))
             await calm()
-            nursery.start_soon(runtime.actor(Echo, "e").signal, Echo.hear, "gathered")
+            nursery.start_soon(lambda: runtime.actor(Echo, "e").signal(Echo.hear, "gathered"))
             await calm()
             program.cancel()
             journal.let_go()
-            began = trio.current_time()
     assert trio.current_time() - began < 25
     async with Runtime(journal, entities=TOWN) as runtime:
         assert await runtime.actor(Echo, "e").query(Echo.counted) == 2

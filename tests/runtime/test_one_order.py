@@ -168,7 +168,7 @@ async def _course(seed: int, *, fails: bool = True) -> list[str]:
 
 
 async def test_what_callers_were_told_fits_one_order(seed: int, effort: int) -> None:
-    """For each actor there is an order in which every answer is right, and no call precedes what it could know."""
+    """For each actor there is an order in which every answer is right, and no call precedes what was told."""
     for number in range(COURSES * effort):
         with trio.fail_after(30):
             assert await _course(seed + number) == [], f"seed {seed + number}"
@@ -199,6 +199,7 @@ async def test_a_runtime_that_tells_too_early_is_noticed(monkeypatch: pytest.Mon
 
 
 A, B = Told("a", True, "one", 1, 1, 2), Told("a", True, "two", 2, 3, 4)
+STALE, LATER = Told("a", False, "", 0, 5, 6), Told("a", True, "three", 0, 5, 6)
 
 
 @pytest.mark.parametrize(
@@ -209,12 +210,11 @@ A, B = Told("a", True, "one", 1, 1, 2), Told("a", True, "two", 2, 3, 4)
         ([A], ["one", "two"], "which nobody sent"),
         ([A], ["one", "one"], "twice"),
         ([A, B, Told("a", False, "one", 1, 5, 6)], ["one", "two"], "began when 2"),
-        ([B, A._replace(place=OPEN, began=1, ended=9), Told("a", False, "", 0, 5, 6)], ["one", "two"], "began when 2"),
-        ([A, B._replace(place=0, began=3), A._replace(token="three", place=0, began=5, ended=6)],
-         ["one", "three", "two"], "began when 3"),
+        ([B, A._replace(place=OPEN, began=1, ended=9), STALE], ["one", "two"], "began when 2"),
+        ([A, B._replace(place=0), LATER], ["one", "three", "two"], "began when 3"),
     ],
-)  # fmt: skip
+)
 def test_what_fits_no_order_is_noticed(told: list[Told], lines: list[str], complaint: str) -> None:
-    """The control: histories with a stale answer, one out of order, one that is lost, one that is repeated."""
+    """The control: histories with a stale answer, one out of order, one lost, one repeated."""
     assert wrong([A, B], {"a": ["one", "two"]}) == []
     assert any(complaint in one for one in wrong(told, {"a": lines}))

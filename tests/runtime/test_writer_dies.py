@@ -12,7 +12,7 @@ from actorflow._runtime.writer import Writer
 from persistence import FaultyJournal
 
 from .drive import holding
-from .held import Caller, Clock, calm
+from .held import Caller, Clock, calm, running
 from .town import TOWN, Account
 
 ENDS: tuple[BaseException, ...] = (
@@ -60,10 +60,9 @@ def test_whatever_ends_the_writer_stops_the_runtime(end: BaseException) -> None:
 
     async def main() -> None:
         with trio.fail_after(20):
-            async with Runtime(journal, entities=TOWN, clock=Clock()) as runtime:
-                async with trio.open_nursery() as nursery:
-                    second, third = await _callers(runtime, nursery)
-                    _see_told(second, third)
+            async with running(journal) as (runtime, nursery):
+                second, third = await _callers(runtime, nursery)
+                _see_told(second, third)
 
     with pytest.raises(BaseException) as raised:  # noqa: PT011 - whatever it is, in a group or not
         trio.run(main)
@@ -90,7 +89,7 @@ def _within(error: BaseException | None, wanted: BaseException) -> bool:
 
 
 def test_a_writer_that_dies_in_silence_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: where the thread ends and tells nobody, its callers hear nothing, and are found waiting."""
+    """The control: where the thread ends and tells nobody, its callers are found waiting."""
     run = Writer._run
 
     def silent(self: Writer) -> None:
@@ -99,12 +98,11 @@ def test_a_writer_that_dies_in_silence_is_noticed(monkeypatch: pytest.MonkeyPatc
         run(self)
 
     async def main() -> None:
-        async with Runtime(DyingJournal(OSError("no disk")), entities=TOWN, clock=Clock()) as runtime:
-            async with trio.open_nursery() as nursery:
-                second, third = await _callers(runtime, nursery)
-                with pytest.raises(AssertionError):
-                    _see_told(second, third)
-                runtime._host._fail_stop(OSError("let them go"), runtime._host._in_flight)
+        async with running(DyingJournal(OSError("no disk"))) as (runtime, nursery):
+            second, third = await _callers(runtime, nursery)
+            with pytest.raises(AssertionError):
+                _see_told(second, third)
+            runtime._host._fail_stop(OSError("let them go"), runtime._host._in_flight)
 
     monkeypatch.setattr(Writer, "_run", silent)
     with pytest.raises(OSError, match="let them go"):
