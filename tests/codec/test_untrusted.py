@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from actorflow._codec import decode_untrusted, pack
 from actorflow.errors import DecodeError
-from tests.faults.counting import tried
 
 scalars = (
     st.none()
@@ -77,7 +76,6 @@ def test_every_first_byte_is_understood(head: int) -> None:
     ):
         for end in range(len(tail) + 1):
             data = bytes([head]) + tail[:end]
-            tried()
             try:
                 ours = decode_untrusted(data, where="here")
             except DecodeError:

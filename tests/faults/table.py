@@ -30,9 +30,12 @@ ROWS: Final = (
         1,
         "`kill -9` at a write or a sync",
         (150, 3_000),
-        ("crash/test_killed.py::test_killed_within_a_system_call",),
+        (
+            "crash/test_killed.py::test_killed_within_a_system_call",
+            "journal/test_failing_disks.py::test_killed_at_a_call_it_has_what_was_acknowledged",
+        ),
         ("crash/test_controls.py",),
-        "A process with all its actors takes a second: a change tries a sample, `make prove` fifty a call",
+        "Every call of a journal's short life; of a process with all its actors, which takes a second, a sample",
     ),
     Row(
         2,

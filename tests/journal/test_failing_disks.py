@@ -238,3 +238,35 @@ def test_what_was_acknowledged_survives_kill_9(path: Path, seed: int, effort: in
         tried()
         journal.close()
         assert journal.check() == []
+
+
+SIX = """
+import sys
+from persistence import LmdbJournal
+journal = LmdbJournal(sys.argv[1], map_bytes=1 << 20)
+journal.open(["rows", "others"])
+for number in range(1, 7):
+    with journal.write() as batch:
+        batch.append(b"%d " % number + b"x" * 3_000)
+        batch.put("rows", b"last", b"%d" % number)
+    print(number, flush=True)
+"""
+DEADLY = [("fdatasync", number) for number in range(1, 12)]
+DEADLY += [("pwrite64,pwritev,writev", number) for number in range(1, 22)]
+KILLED = -9
+
+
+@needs_strace
+def test_killed_at_a_call_it_has_what_was_acknowledged(path: Path) -> None:
+    """Killed by the kernel as it is about to write or to sync, it leaves what was acknowledged, and whole."""
+    killed = 0
+    for call, number in DEADLY:
+        shutil.rmtree(path, ignore_errors=True)
+        before = ("strace", "-f", "-o", os.devnull, "-e", f"inject={call}:signal=KILL:when={number}")
+        done = child(SIX, path, before=before)
+        acknowledged = len(done.stdout.split())
+        assert (done.returncode == KILLED) == (acknowledged < 6), done
+        _acknowledged_are_there(path, acknowledged, min(acknowledged + 1, 6))
+        killed += done.returncode == KILLED
+    tried(killed)
+    assert killed > 20

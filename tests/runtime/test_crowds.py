@@ -11,7 +11,6 @@ from actorflow import Limits, Runtime
 from actorflow._codec.records import RecordCodec, unseal
 from actorflow._core import facts
 from persistence import FaultyJournal, MemoryJournal
-from tests.faults.counting import tried
 
 from .drive import SECOND_US, Drive
 from .town import TOWN, Basket, Echo
@@ -64,7 +63,6 @@ def test_timers_of_a_night_fire_in_order_and_bounded_memory(effort: int) -> None
         assert len(drive.population.residents) <= RESIDENTS + 2 * SLICE
     drive.settle()
     _see_order(_fired(drive.journal, count), count)
-    tried(count)
 
 
 def test_an_order_that_is_wrong_is_noticed() -> None:
@@ -102,7 +100,6 @@ async def _burst(effort: int, *, shuffled: bool = False) -> None:
 async def test_a_burst_is_taken_in_order_within_bounds(effort: int) -> None:
     """To one actor with a short mailbox and small frames: all, once, each caller's in order."""
     await _burst(min(effort, 20))
-    tried(CALLERS * MESSAGES * min(effort, 20))
 
 
 async def test_a_burst_out_of_order_is_noticed() -> None:
