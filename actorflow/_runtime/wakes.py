@@ -12,7 +12,7 @@ from typing import Final
 
 from actorflow._core.facts import Instant
 
-from .tables import NUMBER_BYTES, wake_key
+from .tables import NUMBER_BYTES
 
 __all__ = ["FOR_EVER", "NEAR_US", "Wakes"]
 
@@ -43,7 +43,7 @@ class Wakes:
 
     def add(self, due: Instant, path: bytes) -> bool:
         """Have somebody looked at; says whether it is in memory: what is far off is left to the table."""
-        if due >= self.far or (self._known_to and wake_key(due, path) >= self._cursor):
+        if due >= self.far:
             return False
         heappush(self._heap, (due, path))
         return True
@@ -78,4 +78,7 @@ class Wakes:
             else:
                 self._cursor = rows[-1][0] + b"\0"
                 self._known_to = int.from_bytes(self._cursor[:NUMBER_BYTES], "big")
-            self.far = self._known_to + 1
+        if self._known_to:
+            # The clock may be past what is known: after a jump, or with pages to read still.  What is armed
+            # for soon would then be left to a table that has no row for it before it is due.
+            self.far = max(self._known_to, now + NEAR_US // 2) + 1

@@ -321,3 +321,26 @@ def test_whoever_closes_leaves_nothing_to_be_looked_at(tabled: bool) -> None:
     journal.open(TABLES)
     (last,) = journal.frames()
     assert unpack_frame(last[1], "the last") == []
+
+
+# ---- a clock that is past what is known --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hours", [1, 2, 50])
+@pytest.mark.parametrize("rows", [1, 1_000])
+def test_what_is_armed_for_soon_after_a_jump_is_not_left_to_the_table(
+    hours: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever fires late and arms again for a moment later is in memory, however far the clock has jumped."""
+    monkeypatch.setattr(wakes, "PAGE_ROWS", rows)
+    drive = Drive(limits=Limits(log_bytes=1))
+    keys = [f"k{n}" for n in range(5)]
+    for key in keys:
+        for number, seconds in ((1, 30), (2, hours * HOUR + 31)):
+            drive.send(Basket, key, Basket.arm, f"t{number}", number, seconds)
+    drive = drive.reopen(limits=Limits())
+    drive.hear()
+    drive.later(hours * HOUR + 30)
+    assert [fired(drive, key) for key in keys] == [[1]] * 5
+    drive.later(1)
+    assert [fired(drive, key) for key in keys] == [[1, 2]] * 5
