@@ -1,5 +1,7 @@
 """The process under load: callers that send without pause, and say on a pipe what was acknowledged.
 
+Each sends one message at least: it may be there already, and nobody was told.
+
 It is given the directory, the seconds, and on its standard input how many messages of each caller are done.
 It may be killed at any moment.  What it has said by then is in the pipe, whatever becomes of it.
 """
@@ -37,7 +39,9 @@ class Pipe:
 async def change_cart(runtime: Runtime, caller: int, number: int, until: float, pipe: Pipe) -> None:
     """One caller with its cart."""
     cart = runtime.actor(Cart, plan.cart_name(caller))
-    while (began := time.perf_counter()) < until:
+    began = 0.0
+    while began < until:
+        began = time.perf_counter()
         number += 1
         sku, quantity = plan.change(caller, number)
         if quantity > 0:
@@ -49,7 +53,9 @@ async def change_cart(runtime: Runtime, caller: int, number: int, until: float, 
 
 async def send_money(runtime: Runtime, caller: int, number: int, until: float, pipe: Pipe) -> None:
     """One caller among the accounts."""
-    while (began := time.perf_counter()) < until:
+    began = 0.0
+    while began < until:
+        began = time.perf_counter()
         number += 1
         sent = plan.sending(caller, number)
         account = runtime.actor(Account, plan.account_name(sent.sender)).once(f"{caller}-{number}")

@@ -31,6 +31,16 @@ def test_what_is_killed_comes_back(tmp_path: Path) -> None:
     assert journal.is_dir()
 
 
+def test_what_was_not_acknowledged_is_sent_again_however_little_time_there_is(tmp_path: Path) -> None:
+    """On a busy machine time is over before all begin; what one had sent before the kill may be there."""
+    directory, tally = str(tmp_path / "journal"), Tally()
+    under_load(directory, tally, Display(io.StringIO()), 0.1, kill=True)
+    before = list(tally.done)
+    resumed = under_load(directory, tally, Display(io.StringIO()), 0.0, kill=False)
+    assert all(now > then for now, then in zip(tally.done, before, strict=True))
+    assert (resumed.code, trio.run(check, directory, tally)) == (0, [])
+
+
 @pytest.fixture(scope="module")
 def worked(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Tally]:
     """A directory in which a process has worked until it was killed, and what it said."""
