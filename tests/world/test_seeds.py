@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from actorflow.testing import Faults, World, explore
+from tests.faults.counting import tried
 
 from . import towns
 from .yard import doers
@@ -30,6 +31,7 @@ def test_what_must_hold_holds_in_every_world(
     assert explored.worlds == count
     faults = sum(explored.counts[kind] for kind in Faults.kinds())
     assert faults > count, "much has gone wrong"
+    tried(explored.worlds)
     record_property("worlds", (explored.worlds, explored.steps, faults, explored.seconds))
 
 
