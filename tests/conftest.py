@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 
 import hypothesis
 import pytest
 
 from tests.faults.counting import Counting
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it leaves in the background so, and what tests of Ctrl-C wait for would never come.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("default", deadline=None, print_blob=True, derandomize=False)
 hypothesis.settings.register_profile("ci", hypothesis.settings.get_profile("default"), database=None)
