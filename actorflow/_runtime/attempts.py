@@ -54,8 +54,10 @@ class Attempts:
         self._threads = threads
         self._lent = 0
         """Places given to others for those that hanging threads keep."""
-        self._present: dict[Run, trio.Event] = {}
+        self._present: dict[Run, None] = {}
         """Those whose function may still run, given up or not."""
+        self._all_gone: trio.Event | None = None
+        """Set when there are none any more, once somebody waits for that."""
         self._gathered: dict[str, _Gathered] = {}
         self._over = False
         self.numbers = count(1)
@@ -100,14 +102,16 @@ class Attempts:
 
     def _start(self, run: Run) -> None:
         if run in self.running:  # and the runtime is not being closed
-            self._present[run] = trio.Event()
+            self._present[run] = None
             self._nursery.start_soon(self._go, run)
 
     async def _go(self, run: Run) -> None:
         try:
             await run.go()
         finally:
-            self._present.pop(run).set()
+            del self._present[run]
+            if self._all_gone is not None and not self._present:
+                self._all_gone.set()
 
     def stop(self, errands: Iterable[Errand]) -> None:
         """Nobody wants these any more."""
@@ -165,13 +169,12 @@ class Attempts:
                     await run.over.wait()
                 await trio.lowlevel.checkpoint()
         self.drop()
-        present = dict(self._present)
-        with trio.move_on_after(LINGER_S):
-            for gone in present.values():
-                await gone.wait()
-        for run, gone in present.items():
-            if not gone.is_set():
-                _log.error("%s shields itself from being stopped: closing waits for it", run)
+        if self._present:
+            self._all_gone = trio.Event()
+            with trio.move_on_after(LINGER_S):
+                await self._all_gone.wait()
+        for run in self._present:
+            _log.error("%s shields itself from being stopped: closing waits for it", run)
 
     def drop(self) -> None:
         """Let nothing begin any more, and give up whatever runs."""
