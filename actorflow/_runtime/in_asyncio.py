@@ -7,19 +7,19 @@ together, and what one commit has answered comes back together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from actorflow._core.facts import Address, Input, Instant
-from actorflow._core.spec import Spec
+from actorflow._core.facts import Instant
 from actorflow.errors import NotAccepted, UsageError
 from actorflow.limits import Limits
 
-from .bridge import OPENED_ONCE, Asked, Bridge, Crossing, Sent, Work
+from .bridge import OPENED_ONCE, Bridge, Crossing
 from .clock import wall
-from .host import Answer, Host
+from .crossings import CrossingDoor
+from .host import Host
 from .runtime import Actors, Statistics, statistics
 
 if TYPE_CHECKING:
@@ -34,37 +34,19 @@ __all__ = ["AsyncioRuntime", "outlast"]
 T = TypeVar("T")
 
 
-class AsyncioDoor:
+class AsyncioDoor(CrossingDoor):
     """The way in from one loop of asyncio."""
 
     def __init__(self, host: Host) -> None:
-        self.bridge = Bridge(host, self._bring_back)
+        self._bridge = Bridge(host, self._bring_back)
         self.loop: asyncio.AbstractEventLoop | None = None
         self._going: list[Crossing] = []
         """What this pass of the loop sends."""
 
-    def spec(self, name: str) -> Spec:
-        """The entity of this name, or ``UnknownEntity``."""
-        return self.bridge.host.spec(name)
-
-    async def send(self, address: Address, input_: Input, where: str) -> Answer:
-        """Deliver an input; returns how it was answered, once that is durable.  THE hot path."""
-        answer: Answer = await self._cross(Sent(address, input_, where))
-        return answer
-
-    async def send_all(self, messages: Sequence[tuple[Address, Input]]) -> None:
-        """Deliver signals, all of them or none; returns when they are durable."""
-        await self._cross(Work(lambda host: host.send_all(messages), "the batch"))
-
-    async def ask(self, address: Address, name: str, body: bytes) -> bytes:
-        """Answer a query, once what it tells is durable."""
-        data: bytes = await self._cross(Asked(address, name, body))
-        return data
-
-    async def call(self, work: Callable[[Host], Awaitable[T]], where: str = "this call") -> T:
-        """Do something rarer in the host's own loop."""
-        found: T = await self._cross(Work(work, where))
-        return found
+    @property
+    def bridge(self) -> Bridge:
+        """To the host."""
+        return self._bridge
 
     async def _cross(self, crossing: Crossing) -> Any:
         loop = self.here(crossing.where)

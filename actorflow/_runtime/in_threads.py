@@ -13,15 +13,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from actorflow._authoring.terms import StartTerms
-from actorflow._core.facts import Address, Input, Instant
-from actorflow._core.spec import Spec
+from actorflow._core.facts import Instant
 from actorflow.errors import NotAccepted, UsageError
 from actorflow.limits import Limits
 
-from .bridge import OPENED_ONCE, Asked, Bridge, Crossing, Sent, Work
+from .bridge import OPENED_ONCE, Bridge, Crossing
 from .clock import wall
+from .crossings import CrossingDoor
 from .handle import ActorHandle, Batch
-from .host import Answer, Host
+from .host import Host
 from .runtime import Actors, Statistics, statistics
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ T = TypeVar("T")
 FOREVER = -1.0
 
 
-class BlockingDoor:
+class BlockingDoor(CrossingDoor):
     """The way in from any thread.  What it has to await, it blocks for: its coroutines never suspend."""
 
     def __init__(self, bridge: Bridge, seconds: float = FOREVER) -> None:
@@ -58,30 +58,7 @@ class BlockingDoor:
         """The same door, at which nobody waits longer than this."""
         return BlockingDoor(self.bridge, min(seconds, threading.TIMEOUT_MAX))
 
-    def spec(self, name: str) -> Spec:
-        """The entity of this name, or ``UnknownEntity``."""
-        return self.bridge.host.spec(name)
-
-    async def send(self, address: Address, input_: Input, where: str) -> Answer:
-        """Deliver an input; returns how it was answered, once that is durable.  THE hot path."""
-        answer: Answer = self._cross(Sent(address, input_, where))
-        return answer
-
-    async def send_all(self, messages: Sequence[tuple[Address, Input]]) -> None:
-        """Deliver signals, all of them or none; returns when they are durable."""
-        self._cross(Work(lambda host: host.send_all(messages), "the batch"))
-
-    async def ask(self, address: Address, name: str, body: bytes) -> bytes:
-        """Answer a query, once what it tells is durable."""
-        data: bytes = self._cross(Asked(address, name, body))
-        return data
-
-    async def call(self, work: Callable[[Host], Awaitable[T]], where: str = "this call") -> T:
-        """Do something rarer in the host's own loop."""
-        found: T = self._cross(Work(work, where))
-        return found
-
-    def _cross(self, crossing: Crossing) -> Any:
+    async def _cross(self, crossing: Crossing) -> Any:
         bridge = self.bridge
         if bridge.shut:
             raise NotAccepted(crossing.where, bridge.shut)

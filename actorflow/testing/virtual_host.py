@@ -5,20 +5,20 @@ What outlives an opening is here: the time, the journal, the entities, and whoev
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from actorflow._authoring.identity import moment
-from actorflow._core.facts import MICROSECOND, Address, Input, Instant
-from actorflow._core.spec import Spec
-from actorflow._runtime.bridge import OPENED_ONCE, Asked, Crossing, Sent, Work
-from actorflow._runtime.host import Answer, Host
+from actorflow._authoring.identity import instant, moment
+from actorflow._core.facts import MICROSECOND, Instant
+from actorflow._runtime.bridge import OPENED_ONCE, Crossing
+from actorflow._runtime.crossings import CrossingDoor
+from actorflow._runtime.host import Host
 from actorflow._runtime.in_threads import FOREVER, BlockingDoor
 from actorflow.errors import NotAccepted, UsageError
 
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["VirtualBlockingDoor", "VirtualDoor", "VirtualHost"]
 
 T = TypeVar("T")
-
-EPOCH: Final = moment(0)
 
 
 class _Killed(Exception):
@@ -180,40 +178,22 @@ def _instant(when: datetime, where: str) -> Instant:
         raise UsageError(
             f"{where} takes a time with its zone, not {when!r}\n  hint: datetime(..., tzinfo=UTC)"
         )
-    return (when - EPOCH) // MICROSECOND
+    return instant(when)
 
 
-class VirtualDoor:
+class VirtualDoor(CrossingDoor):
     """The way in for tasks, under trio or asyncio."""
 
     def __init__(self, host: VirtualHost) -> None:
         self.host = host
 
-    def spec(self, name: str) -> Spec:
-        """The entity of this name, or ``UnknownEntity``."""
-        return self.host.bridge.host.spec(name)
-
-    async def send(self, address: Address, input_: Input, where: str) -> Answer:
-        """Deliver an input; returns how it was answered, once that is durable."""
-        answer: Answer = await self._cross(Sent(address, input_, where))
-        return answer
-
-    async def send_all(self, messages: Sequence[tuple[Address, Input]]) -> None:
-        """Deliver signals, all of them or none; returns when they are durable."""
-        await self._cross(Work(lambda host: host.send_all(messages), "the batch"))
-
-    async def ask(self, address: Address, name: str, body: bytes) -> bytes:
-        """Answer a query, once what it tells is durable."""
-        data: bytes = await self._cross(Asked(address, name, body))
-        return data
-
-    async def call(self, work: Callable[[Host], Awaitable[T]], where: str = "this call") -> T:
-        """Do something rarer in the host's own loop."""
-        found: T = await self._cross(Work(work, where))
-        return found
+    @property
+    def bridge(self) -> VirtualBridge:
+        """To the host as it is now."""
+        return self.host.bridge
 
     async def _cross(self, crossing: Crossing) -> Any:
-        bridge = self.host.bridge
+        bridge = self.bridge
         if bridge.shut:
             raise NotAccepted(crossing.where, bridge.shut)
         await self.host.callers.cross(bridge, crossing)
