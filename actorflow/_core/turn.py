@@ -147,7 +147,7 @@ def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -
         body = actor.spec.codec.pack_failure(error)
         if how != facts.CANCELLED:
             actor.last_failure = open_.seq, handler.name, body
-    owe(actor, open_, error)
+        owe(actor, open_, error)
     if actor.main is open_:
         actor.main = None
         if actor.ending is None:

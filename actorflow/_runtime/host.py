@@ -54,7 +54,6 @@ _log = logging.getLogger("actorflow.runtime")
 
 GLANCE_S: Final = 5.0
 """The wall clock may jump, so it is looked at this often, whatever is due."""
-FOR_EVER_S: Final = float("inf")
 WAKES_AT_ONCE: Final = 50
 CLOSE_S: Final = 60.0
 
@@ -115,7 +114,7 @@ class Host:
         self.population = Population(journal, self.specs, self.limits, entropy, strict=strict, near_us=near)
         self.stand_ins = stand_ins(activities or {})
         self.in_turn = in_turn
-        self._glance_s = GLANCE_S if clock_jumps else FOR_EVER_S
+        self._glance_s = GLANCE_S if clock_jumps else math.inf
         self._exit = AsyncExitStack()
         self._writer: Writer | None = None
         self._attempts: Attempts | None = None

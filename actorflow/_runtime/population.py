@@ -169,8 +169,6 @@ class Population:
         if turn.record is not None:
             self._stand(resident, turn, now)
             self.go_on(resident, now)
-            if resident.actor.mailbox:
-                self.troubles.waits(resident, now)
         return turn
 
     def deliver_all(self, messages: Iterable[tuple[Resident, Input]], now: Instant) -> list[core.Turn]:
@@ -191,8 +189,6 @@ class Population:
             if turn.record is not None:
                 self._stand(resident, turn, now)
                 self.go_on(resident, now)
-                if resident.actor.mailbox:
-                    self.troubles.waits(resident, now)
             turns.append(turn)
         self.post.carry(now)
         return turns
@@ -332,17 +328,18 @@ class Population:
             resident.alarm = due
 
     def go_on(self, resident: Resident, now: Instant) -> None:
-        """Let the actor take the turns that it has of itself."""
-        if resident.fault is not None:
-            return
+        """Let the actor take the turns that it has of itself, and look after what still waits then."""
         actor = resident.actor
-        try:
-            while (turn := core.advance(actor, now)) is not None:
-                self._stand(resident, turn, now)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this actor's
-            self.fault(resident, error)
-        if resident.room and len(actor.mailbox) < actor.spec.limits.mailbox_messages:
-            self.roomy.append(resident)
+        if resident.fault is None:
+            try:
+                while (turn := core.advance(actor, now)) is not None:
+                    self._stand(resident, turn, now)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this actor's
+                self.fault(resident, error)
+            if resident.room and len(actor.mailbox) < actor.spec.limits.mailbox_messages:
+                self.roomy.append(resident)
+        if actor.mailbox:
+            self.troubles.waits(resident, now)
 
     def fault(self, resident: Resident, error: Exception) -> None:
         resident.fault = error

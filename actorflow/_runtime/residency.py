@@ -141,8 +141,6 @@ class Residency:
         self._population.errands.recover(resident, now)
         self._population.post.ask_again(resident, before)
         self._population.go_on(resident, now)
-        if actor.mailbox:
-            self._population.troubles.waits(resident, now)
         self._population.post.open_letters(resident, now)
         self._population.post.carry(now)
 
