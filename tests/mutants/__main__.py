@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import resource
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from types import FunctionType
@@ -44,7 +45,8 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "actorflow._codec.records": ("tests/codec", "tests/core/test_golden.py"),
 }
 """The modules, and the tests that are to notice, the quickest first."""
-PATIENCE_S: Final = 240
+PATIENCE_S: Final = 120
+"""Of computing; a busy machine is no mistake that hangs.  Waiting ends five times later."""
 NOTICED, SURVIVED, HUNG = 1, 0, 2
 
 
@@ -74,38 +76,60 @@ def _make(module: str, mistake: Mistake) -> None:
     function.__code__ = code_of(file.read_text(encoding="utf-8"), str(file), mistake)
 
 
-def _live_with(module: str, mistake: Mistake) -> int:
-    """In the fork: run the tests."""
-    signal.alarm(PATIENCE_S)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
-    _make(module, mistake)
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-cov", "--seed", "1"]
-    return SURVIVED if pytest.main([*options, *TARGETS[module]]) == pytest.ExitCode.OK else NOTICED
+class _Trials:
+    """A plugin that tries each mistake in a fork of the session, once its tests have been collected."""
+
+    def __init__(
+        self, work: Sequence[tuple[str, Mistake]], at_once: int, tell: Callable[[Tried], None]
+    ) -> None:
+        self.left = list(reversed(work))
+        self.at_once = at_once
+        self.tell = tell
+        self.forked = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> bool | None:
+        """In the parent: all trials.  In a fork: nothing, so that pytest goes on and runs the tests."""
+        running: dict[int, tuple[str, Mistake]] = {}
+        while self.left or running:
+            while self.left and len(running) < self.at_once:
+                module, mistake = self.left.pop()
+                child = os.fork()
+                if not child:
+                    self.forked = True
+                    signal.alarm(PATIENCE_S * 5)
+                    resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE_S, PATIENCE_S))
+                    silence = os.open(os.devnull, os.O_WRONLY)
+                    os.dup2(silence, 1)
+                    os.dup2(silence, 2)
+                    _make(module, mistake)
+                    return None
+                running[child] = module, mistake
+            child, status = os.wait()
+            code = os.waitstatus_to_exitcode(status)
+            self.tell(Tried(*running.pop(child), HUNG if code < 0 else code))
+        return True
 
 
-def _tried(work: Sequence[tuple[str, Mistake]], at_once: int) -> Iterable[Tried]:
-    """Try them, so many at a time."""
-    running: dict[int, tuple[str, Mistake]] = {}
-    left = list(reversed(work))
-    while left or running:
-        while left and len(running) < at_once:
-            module, mistake = left.pop()
-            child = os.fork()
-            if not child:
-                os._exit(_live_with(module, mistake))
-            running[child] = module, mistake
-        child, status = os.wait()
-        module, mistake = running.pop(child)
-        code = os.waitstatus_to_exitcode(status)
-        yield Tried(module, mistake, HUNG if code < 0 else code)
+def _try(
+    work: Sequence[tuple[str, Mistake]], tests: Sequence[str], at_once: int, tell: Callable[[Tried], None]
+) -> None:
+    """Try these, so many at a time; collected once, for that takes longer than most mistakes live."""
+    trials = _Trials(work, at_once, tell)
+    quiet = ["-q", "-q", "-s", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    options = [*quiet, "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-cov", "--seed", "1"]
+    code = pytest.main([*options, *tests], plugins=[trials])
+    if trials.forked:
+        os._exit(SURVIVED if code == pytest.ExitCode.OK else NOTICED)
+    if trials.left:
+        sys.exit(f"the tests cannot be collected: {', '.join(tests)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Try all of them, or a sample, and print what became of them."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--module", action="append", choices=TARGETS, help="only this; may be repeated")
+    parser.add_argument("--function", action="append", help="only in this; may be repeated")
     parser.add_argument("--sample", type=int, help="so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -116,6 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         loaded = importlib.import_module(module)
         source = Path(str(loaded.__file__)).read_text(encoding="utf-8")
         work += [(module, mistake) for mistake in mistakes(source)]
+    if options.function:
+        work = [one for one in work if one[1].function in options.function]
     every = len(work)
     if options.sample:
         work = Random(options.seed).sample(work, min(options.sample, every))
@@ -123,7 +149,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     counts: dict[str, list[int]] = {module: [0, 0, 0] for module in TARGETS}
     survivors: list[Tried] = []
-    for number, tried in enumerate(_tried(work, options.jobs), 1):
+
+    def tell(tried: Tried) -> None:
         counts[tried.module][tried.fate] += 1
         if tried.fate == SURVIVED:
             survivors.append(tried)
@@ -131,7 +158,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             place = f"{tried.module.rpartition('.')[2]}.py:{tried.mistake.line}"
             print(f"  survived {place} {tried.mistake}{f' ({known})' if known else ''}", flush=True)
         if sys.stderr.isatty():
-            print(f"\r{number} of {len(work)}", end="", file=sys.stderr, flush=True)
+            done = sum(map(sum, counts.values()))
+            print(f"\r{done} of {len(work)}", end="", file=sys.stderr, flush=True)
+
+    for tests in dict.fromkeys(TARGETS.values()):
+        if mine := [one for one in work if TARGETS[one[0]] == tests]:
+            _try(mine, tests, options.jobs, tell)
     print(f"\n{'module':>32}{'mistakes':>10}{'noticed':>9}{'hung':>6}{'survived':>10}")
     for module, (survived, noticed, hung) in counts.items():
         if survived + noticed + hung:
