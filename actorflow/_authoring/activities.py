@@ -21,7 +21,7 @@ from typing import (
 )
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 
 from actorflow._codec import Arguments, arguments, positional, unpack
 from actorflow._codec.failures import failure
@@ -65,6 +65,18 @@ class Activity(Generic[P, R_co]):
     overrides: tuple[tuple[str, Any], ...] = ()
     batching: Batching | None = None
     """The function takes a list of what was asked for, and gives a list of answers."""
+    effective: Options = field(init=False)
+    """The options with what is overridden; kept, for every call asks for them twice."""
+    _plain: tuple[Any, ...] | None = field(init=False)
+    """What is overridden, as the journal keeps it."""
+
+    @effective.default
+    def _with_overrides(self) -> Options:
+        return attrs.evolve(self.defaults, **dict(self.overrides))
+
+    @_plain.default
+    def _written(self) -> tuple[Any, ...] | None:
+        return plain_options(self.overrides)
 
     def __str__(self) -> str:
         return self.name
@@ -76,8 +88,7 @@ class Activity(Generic[P, R_co]):
     def __recorded__(self) -> tuple[Any, ...]:
         """What decides how a call is recorded, for the fingerprint of who calls it; not what it does."""
         defaults = self.function.__defaults__, self.function.__kwdefaults__
-        overrides = plain_options(self.overrides)
-        return self.name, self.arguments.name, defaults, overrides, self.effective.on_cancel
+        return self.name, self.arguments.name, defaults, self._plain, self.effective.on_cancel
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R_co]:
         if ambient.actor is None and not ambient.dying:
@@ -99,11 +110,6 @@ class Activity(Generic[P, R_co]):
         merged = {**dict(self.overrides), **overrides}
         return attrs.evolve(self, overrides=tuple(sorted(merged.items())))
 
-    @property
-    def effective(self) -> Options:
-        """The options with what is overridden."""
-        return attrs.evolve(self.defaults, **dict(self.overrides))
-
     def _encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         body = self.arguments.encode(args, kwargs)
         actor = ambient.actor
@@ -112,7 +118,7 @@ class Activity(Generic[P, R_co]):
         return body
 
     def _begin(self, body: bytes) -> Callable[[Actor], Pending]:
-        effect = Schedule(SCHEDULE, self.name, body, plain_options(self.overrides))
+        effect = Schedule(SCHEDULE, self.name, body, self._plain)
         patient = self.effective.on_cancel == "wait"
 
         def begin(actor: Actor) -> Pending:
@@ -140,7 +146,8 @@ async def _just_run(activity_: Activity[..., Any], args: Any, kwargs: Any) -> An
     def leave() -> str:
         raise NotInHandler("complete_later()", "there is no runtime that could be told")
 
-    token = RUNNING.set(Attempt(1, (token_hex(16),), b"", lambda _: True, leave))
+    keys = (token_hex(16),)
+    token = RUNNING.set(Attempt(1, lambda: keys, b"", lambda _: True, leave))
     try:
         if activity_.batching is not None:
             items = activity_.arguments.decode(activity_.arguments.encode(args, kwargs))

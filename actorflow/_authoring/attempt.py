@@ -20,18 +20,22 @@ class Attempt:
     def __init__(
         self,
         number: int,
-        keys: tuple[str, ...],
+        keys: Callable[[], tuple[str, ...]],
         last_heartbeat: bytes,
         beat: Callable[[bytes], bool],
         leave: Callable[[], str],
     ) -> None:
         self.number = number
         """1, and one more with each retry, restarts included."""
-        self.keys = keys
-        """Of each call, where several were made one."""
+        self._keys = keys
         self._last_heartbeat = last_heartbeat
         self._beat = beat
         self._leave = leave
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key of each call, where several were made one."""
+        return self._keys()
 
     @property
     def key(self) -> str:

@@ -56,8 +56,9 @@ class Attempts:
         """Places given to others for those that hanging threads keep."""
         self._present: dict[Run, None] = {}
         """Those whose function may still run, given up or not."""
+        self._all_over: trio.Event | None = None
         self._all_gone: trio.Event | None = None
-        """Set when there are none any more, once somebody waits for that."""
+        """Set when none of those is there any more, once somebody waits for that."""
         self._gathered: dict[str, _Gathered] = {}
         self._over = False
         self.numbers = count(1)
@@ -142,7 +143,8 @@ class Attempts:
         if run not in self.running:
             return False
         del self.running[run]
-        run.over.set()
+        if self._all_over is not None and not self.running:
+            self._all_over.set()
         return True
 
     def beaten(self, run: Run, details: bytes) -> None:
@@ -165,8 +167,9 @@ class Attempts:
                 gathered.full.set()
             await trio.lowlevel.checkpoint()
             while self.running or self._gathered:
-                for run in list(self.running):
-                    await run.over.wait()
+                if self.running:
+                    self._all_over = trio.Event()
+                    await self._all_over.wait()
                 await trio.lowlevel.checkpoint()
         self.drop()
         if self._present:

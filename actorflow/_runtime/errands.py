@@ -156,8 +156,10 @@ class Errands:
         errand.start_by = None
         line.begins(errand.options, now)
         self.running += 1
-        if errand.attempt > 1 or errand.noted:
+        if errand.attempt > 1:
             self._note(errand)
+        else:
+            self._unnote(errand)  # without a row it has had one attempt, as whoever finds none will take it
         self._population.frame.begun.append(errand)
 
     def _fill(self, line: Line, now: Instant) -> None:

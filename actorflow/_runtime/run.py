@@ -42,7 +42,6 @@ class Run:
         self.parts = [(errand, errand.attempt) for errand in errands]
         for errand in errands:
             errand.run = self
-        self.over = trio.Event()
         self._first = first = errands[0]
         self._attempts = attempts
         self._outside = False
@@ -56,9 +55,10 @@ class Run:
         """That thread, once it has begun."""
         heartbeat = first.options.heartbeat
         self._silence = FOR_EVER if heartbeat is None else heartbeat.total_seconds()
-        self._close_at = FOR_EVER
-        self.scope = trio.CancelScope()
-        self._set_time()
+        self._close_at = self._ends()
+        # Given at once: setting a deadline later costs as much as all the rest of this.
+        self.scope = trio.CancelScope(deadline=self._silent_until())
+        attempts.see_time(self)
 
     def __str__(self) -> str:
         errand, number = self.parts[0]
@@ -67,20 +67,29 @@ class Run:
 
     # -- time ----------------------------------------------------------------------------------------------
 
-    def _set_time(self) -> None:
-        """Set the time at which it has to be over; that of a thread begins with the thread."""
-        now = trio.current_time()
-        wall = self._attempts.host.clock()
-        left = [(errand.close_by - wall) / 1e6 for errand, _ in self.parts if errand.close_by is not None]
+    def _ends(self) -> float:
+        """When it has to be over; the time of a thread begins with the thread."""
+        left = FOR_EVER
         if self._began or not self._in_thread:
-            left.append(self._first.options.start_to_close.total_seconds())
-        self._close_at = now + min(left, default=FOR_EVER)
+            left = self._first.options.start_to_close.total_seconds()
+        for errand, _ in self.parts:
+            if errand.close_by is not None:
+                left = min(left, (errand.close_by - self._attempts.host.clock()) / 1e6)
+        return trio.current_time() + left
+
+    def _silent_until(self) -> float:
+        """When it has to be over, or to have been heard of."""
+        if self._silence == FOR_EVER or (self._in_thread and not self._began):
+            return self._close_at
+        return min(self._close_at, trio.current_time() + self._silence)
+
+    def _thread_began(self) -> None:
+        self._close_at = self._ends()
         self.prolong()
 
     def prolong(self) -> None:
         """It is alive."""
-        silence = self._silence if self._began or not self._in_thread else FOR_EVER
-        self.scope.deadline = min(self._close_at, trio.current_time() + silence)
+        self.scope.deadline = self._silent_until()
         self._attempts.see_time(self)
 
     def late(self) -> list[Ending]:
@@ -110,14 +119,16 @@ class Run:
     async def _endings(self) -> list[Ending]:
         activity = self._first.activity
         count = len(self.parts)
-        keys = tuple(errand.key for errand, _ in self.parts)
         number = max(number for _, number in self.parts)
-        RUNNING.set(Attempt(number, keys, self._first.details, self._beat, self._leave))
+        RUNNING.set(Attempt(number, self._keys, self._first.details, self._beat, self._leave))
         try:
             bodies = [activity.arguments.decode(errand.body) for errand, _ in self.parts]
             arguments = bodies[0] if activity.batching is None else ([item for (item,) in bodies],)
             with self.scope:
-                answer = await self._call(partial(self._does.run, *arguments))
+                if self._in_thread:
+                    answer = await self._thread(partial(self._does.run, *arguments))
+                else:
+                    answer = await self._does.run(*arguments)
                 if self._outside:
                     return [Ending(OK)]
                 if activity.batching is None:
@@ -131,8 +142,8 @@ class Run:
             return [ending_of(error)] * count
         return self.late() if self.wanted else [Ending(CANCELLED)] * count
 
-    async def _call(self, work: partial[Any]) -> Any:
-        return await self._thread(work) if self._in_thread else await work()
+    def _keys(self) -> tuple[str, ...]:
+        return tuple(errand.key for errand, _ in self.parts)
 
     def _packed_one(self, place: int, answers: Any) -> Ending:
         try:
@@ -160,7 +171,7 @@ class Run:
         def watched() -> Any:
             self._began = True
             self.thread = threading.get_ident()
-            attempts.token.run_sync_soon(self._set_time)
+            attempts.token.run_sync_soon(self._thread_began)
             try:
                 return work()
             finally:

@@ -92,9 +92,10 @@ def behind(path: bytes) -> bytes:
     return path[:-1] + PAST_END
 
 
-def numbered(path: bytes, *numbers: int) -> bytes:
+def numbered(path: bytes, first: int, second: int | None = None) -> bytes:
     """A key under a path, in the order of these numbers."""
-    return path + b"".join(number.to_bytes(NUMBER_BYTES, "big") for number in numbers)
+    key = path + first.to_bytes(NUMBER_BYTES, "big")
+    return key if second is None else key + second.to_bytes(NUMBER_BYTES, "big")
 
 
 def id_key(path: bytes, id_: str) -> bytes:

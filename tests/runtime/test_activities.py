@@ -941,12 +941,12 @@ async def test_without_the_rule_its_test_fails(
     assert found.type is AssertionError or found.group_contains((AssertionError, trio.TooSlowError))
 
 
-@pytest.mark.parametrize("rule", ["prolong", "_watch"])
+@pytest.mark.parametrize("rule", ["_silent_until", "_watch"])
 async def test_without_a_time_out_nothing_would_end(
     rule: str, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So it is the time-out that ends what hangs, and the watch that gives up what does not let itself be."""
-    monkeypatch.setattr(Run, "prolong", lambda self: None)
+    monkeypatch.setattr(Run, "_silent_until", lambda self: float("inf"))
     if rule == "_watch":
         monkeypatch.undo()
         monkeypatch.setattr(Attempts, "_watch", lambda self: calm())

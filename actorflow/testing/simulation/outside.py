@@ -247,7 +247,7 @@ class SimulatedAttempts:
 
         keys = tuple(one.key for one, _ in run.parts)
         number = max(number for _, number in run.parts)
-        attempt = Attempt(number, keys, errand.details, beat, leave)
+        attempt = Attempt(number, lambda: keys, errand.details, beat, leave)
         answers = self._outside.act(errand.activity, [one.body for one, _ in run.parts], attempt)
         run.endings = [_ending(one, answer) for (one, _), answer in zip(run.parts, answers, strict=True)]
 
