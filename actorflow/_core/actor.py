@@ -62,6 +62,8 @@ DIGEST_BYTES_MIN = 4096
 __all__ = ["Actor", "Arming", "Child", "Parked"]
 
 
+_new: Final = tuple.__new__
+"""Makes a named tuple in half the time that its class takes; a timer is armed for every item of a cart."""
 EMPTY: Final[deque[Any]] = cast("deque[Any]", ())
 """In place of a queue that nobody has put anything into: an empty deque takes 760 bytes, two would be a third
 of an actor's memory, and most actors need neither.  Whoever puts something into it finds out."""
@@ -437,11 +439,12 @@ class Actor:
     # -- timers and children ---------------------------------------------------------------------------
 
     def arm(self, name: str, body: bytes, due: Instant) -> None:
-        timers, limits, timer = self.timers, self.spec.limits, (name, body)
-        self.fits(body, "the arguments of a timer")
-        if len(timers) >= limits.timers and timer not in timers:
-            raise LimitExceeded(str(self), "too many timers are armed", "timers", limits.timers)
-        timers[timer] = Arming(self.emit(Arm(ARM, name, body, due)), due)
+        timers, limit, timer = self.timers, self.spec.limits.timers, (name, body)
+        if body:
+            self.fits(body, "the arguments of a timer")
+        if len(timers) >= limit and timer not in timers:
+            raise LimitExceeded(str(self), "too many timers are armed", "timers", limit)
+        timers[timer] = Arming(self.emit(_new(Arm, (ARM, name, body, due))), due)
 
     def disarm(self, name: str, body: bytes) -> None:
         if self.timers.pop((name, body), None) is not None:

@@ -108,6 +108,7 @@ class Turn(NamedTuple):
     body: bytes = b""
 
 
+_new: Final = tuple.__new__
 NOTHING: Final = Turn(0, None, [], IGNORED)
 
 
@@ -517,7 +518,9 @@ def _stands(actor: Actor, seq: int, input_: Input, outcome: int, record: bytes, 
     if actor.answers or input_.id is not None:
         take_answers(actor, seq, input_, outcome, actor.now, fresh=not waited)
     keep(actor, seq, None if waited else input_, record)
-    return Turn(seq, record, effects, ACKNOWLEDGE, outcome)
+    return _new(
+        Turn, (seq, record, effects, ACKNOWLEDGE, outcome, OK, b"")
+    )  # in half the time; one a message
 
 
 def _failed(

@@ -108,7 +108,7 @@ class Task:
         self.ended = ended
         self.waiting: Future | None = None
         self.dying = False
-        self.body: Generator[Future, None, Any]
+        self.body: Generator[Any, None, Any]
         self.work: Awaitable[Any] | None = None
 
     def die(self) -> None:
