@@ -50,6 +50,7 @@ class Sample(NamedTuple):
     used: int
     own: int
     resident: int
+    frames: int
 
     @property
     def free(self) -> int:
@@ -70,11 +71,11 @@ async def run(path: Path, messages: int, actors: int, kept: int, log_bytes: int)
     async with Runtime(journal, entities=[Cart], limits=limits) as runtime:
         carts = [runtime.actor(Cart, f"cart-{number}") for number in range(actors)]
         began = time.perf_counter()
-        sent = 0
+        sent = looked = 0
         chance = Random(1)
 
         async def send() -> None:
-            nonlocal sent
+            nonlocal sent, looked
             while sent < messages:
                 first, sent = sent, sent + AT_ONCE
                 async with runtime.batch() as batch:
@@ -82,7 +83,8 @@ async def run(path: Path, messages: int, actors: int, kept: int, log_bytes: int)
                         # By chance, or all of them would continue, and leave history behind, at the same time.
                         cart = carts[chance.randrange(actors)]
                         batch.signal(cart, Cart.add_item, f"sku-{number % 10}", 1, cents=150)
-                if first // (messages // SAMPLES) != sent // (messages // SAMPLES):
+                if sent * SAMPLES // messages > looked:
+                    looked = sent * SAMPLES // messages
                     samples.append(look(runtime, sent))
                     tell(samples[-1], messages, time.perf_counter() - began)
 
@@ -122,7 +124,7 @@ def look(runtime: Runtime, messages: int) -> Sample:
     """Weigh everything."""
     gc.collect()
     held, weighs = runtime.statistics(), weight()
-    return Sample(messages, held.bytes_on_disk, held.bytes_used, weighs.own, weighs.resident)
+    return Sample(messages, held.bytes_on_disk, held.bytes_used, weighs.own, weighs.resident, held.frames)
 
 
 def tell(sample: Sample, messages: int, seconds: float) -> None:
@@ -132,7 +134,7 @@ def tell(sample: Sample, messages: int, seconds: float) -> None:
     print(
         f"{sample.messages:>12,} of {messages:,} in {seconds:6.0f} s: file {sample.file / MB:8.1f} MB, "
         f"used {sample.used / MB:8.1f}, free {sample.free / MB:8.1f}, memory {sample.own / MB:7.1f}, "
-        f"RSS {sample.resident / MB:7.1f}",
+        f"RSS {sample.resident / MB:7.1f}, frames {sample.frames:,}",
         file=sys.stderr,
         flush=True,
     )
