@@ -158,4 +158,5 @@ def cases(size: Size) -> Iterator[Case]:
         ours=partial(run, messages=messages, actors=actors, kept=kept, log_bytes=log_bytes),
         asked=None if size == "tiny" else at_most(GROWTH_PERCENT, of="figure"),
         rounds=1,
+        seconds_max=7_200,
     )

@@ -10,10 +10,12 @@ from __future__ import annotations
 import gc
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar, get_args
 
 import trio
 
@@ -22,61 +24,95 @@ from entities.cart import Cart
 from persistence import LmdbJournal
 
 from ._case import Case, Found, Size, at_most
-from ._process import kill_when, measurable, Tally, weight
+from ._process import measurable, weight
 
 ASKED_BYTES = 4_000
 ITEMS = 10
 AT_ONCE = 100
 """Carts of one batch."""
+SOME = 200
+"""Carts that are there before anything is measured."""
 STEP_US = 11_000_000
 """The tables are brought up to a quiet log after ten seconds."""
 
-SHAPES: dict[Size, int] = {"tiny": 200, "small": 5_000, "full": 20_000}
+SHAPES: dict[Size, int] = {"tiny": 200, "small": 1_000, "full": 20_000}
+T = TypeVar("T")
 Which = Literal["given its items here", "brought back", "asleep again"]
 
 
-async def held(path: Path, carts: int, which: Which, traced: bool) -> tuple[float, int]:  # noqa: FBT001 - private
+def weigh(path: Path, carts: int, which: Which) -> Found:
+    """Bytes, by the system and by Python's allocator."""
+    totals: list[int] = []
+    bytes_: list[float] = []
+    for measure in (own_bytes, traced_bytes):
+        folder = path / measure.__name__
+        folder.mkdir()
+        if which != "given its items here":
+            alone(partial(leave, folder, carts))
+        found, total = alone(partial(held, folder, carts, which, measure))
+        bytes_.append(found)
+        totals.append(total)
+    assert len(set(totals)) == 1, "both came to the same"
+    own, traced = bytes_
+    if which == "asleep again":
+        # What was free once stays with the process, for the next ones: that is no actor's.
+        return Found(traced, totals[0], {"the process kept": own})
+    return Found(own, totals[0], {"by tracemalloc": traced})
+
+
+def alone(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do it in a process that has done nothing else."""
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as process:
+        return process.submit(trio.run, work).result()
+
+
+async def leave(path: Path, carts: int) -> None:
+    """Leave carts with their items in a journal, asleep."""
+    journal = LmdbJournal(path / "journal", durability="process")
+    async with Runtime(journal, entities=[Cart]) as runtime:
+        await fill(runtime, range(carts))
+
+
+async def held(path: Path, carts: int, which: Which, measure: Callable[[], int]) -> tuple[float, int]:
     """Bytes of each cart, and what they came to."""
+    residents = 1 if which == "asleep again" else carts + 2 * SOME
     now = time.time_ns() // 1_000
-    limits = Limits(resident_actors=carts + 10)
-    journal = path / "journal"
-    if which != "given its items here":
-        async with Runtime(LmdbJournal(journal, durability="process"), entities=[Cart]) as runtime:
-            await fill(runtime, 0, carts)
-        if which == "asleep again":
-            limits = Limits(resident_actors=1)
-    measure = traced_bytes if traced else own_bytes
-    opened = LmdbJournal(journal, durability="process")
-    async with Runtime(opened, entities=[Cart], limits=limits, clock=lambda: now) as runtime:
-        await fill(runtime, carts, AT_ONCE)  # what everybody needs is there
-        if traced:
+    journal = LmdbJournal(path / "journal", durability="process")
+    limits = Limits(resident_actors=residents)
+    async with Runtime(journal, entities=[Cart], limits=limits, clock=lambda: now) as runtime:
+        stand_in = runtime.actor(Cart, "stand-in")
+
+        async def settle() -> None:
+            nonlocal now
+            while (told := runtime.statistics()).actors_behind > 1 or told.residents > max(residents, SOME):
+                now += STEP_US
+                await stand_in.signal(Cart.add_item, "sku", 1, cents=1)  # with each commit goes a slice
+
+        await fill(runtime, range(carts, carts + SOME))  # what is made once for all is there
+        await settle()
+        if measure is traced_bytes:
             tracemalloc.start()
         before = measure()
         if which == "given its items here":
-            await fill(runtime, 0, carts)
+            await fill(runtime, range(carts))
         else:
             for number in range(carts):
                 await runtime.actor(Cart, f"cart-{number}").query(Cart.total)
-        resident = 1 if which == "asleep again" else carts
-        while (told := runtime.statistics()).actors_behind or told.residents > resident + AT_ONCE + 1:
-            now += STEP_US
-            async with runtime.batch() as batch:  # a commit: with each goes a slice of a checkpoint
-                batch.signal(runtime.actor(Cart, "nobody"), Cart.add_item, "sku", 1, cents=1)
-            if told.actors_behind <= 1 and told.residents <= resident + AT_ONCE + 1:
-                break
+        await settle()
         bytes_ = measure() - before
+        tracemalloc.stop()
         total = 0
         for number in range(0, carts, max(1, carts // 100)):
             total += await runtime.actor(Cart, f"cart-{number}").query(Cart.total)
         return bytes_ / carts, total
 
 
-async def fill(runtime: Runtime, first: int, carts: int) -> None:
+async def fill(runtime: Runtime, numbers: range) -> None:
     """Give carts their items."""
-    for start in range(first, first + carts, AT_ONCE):
+    for start in range(0, len(numbers), AT_ONCE):
         for item in range(ITEMS):
             async with runtime.batch() as batch:
-                for number in range(start, min(start + AT_ONCE, first + carts)):
+                for number in numbers[start : start + AT_ONCE]:
                     cart = runtime.actor(Cart, f"cart-{number}")
                     batch.signal(cart, Cart.add_item, f"sku-{item}", item + 1, cents=1_000 + number % 100)
 
@@ -90,4 +126,18 @@ def own_bytes() -> int:
 def traced_bytes() -> int:
     """As Python has it."""
     gc.collect()
-    return tracemalloc.get_traced_memory()[0]
+    return tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0
+
+
+def cases(size: Size) -> Iterator[Case]:
+    """An actor by how it came where it is."""
+    if not measurable():
+        return
+    for which in get_args(Which):
+        yield Case(
+            where={"carts": SHAPES[size], "": which},
+            unit="B",
+            ours=partial(weigh, carts=SHAPES[size], which=which),
+            asked=None if which == "asleep again" or size == "tiny" else at_most(ASKED_BYTES, of="figure"),
+            durability="no syncs, which are not asked about",
+        )
