@@ -32,7 +32,7 @@ SKUS = 10
 INPUT, KIND, BODY = 3, 0, 2
 """Where these stand in a record, and in an input."""
 
-SHAPES: dict[Size, int] = {"tiny": 500, "small": 50_000, "full": 500_000}
+SHAPES: dict[Size, int] = {"tiny": 500, "small": 20_000, "full": 500_000}
 
 
 @define

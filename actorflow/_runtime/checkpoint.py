@@ -24,7 +24,9 @@ __all__ = ["FORGET_FRAMES", "Checkpoint"]
 
 SLICE_ACTORS: Final = 100
 SLICE_BYTES: Final = 256 << 10
-"""How much of a checkpoint travels with one frame."""
+"""How much of a checkpoint travels with one frame, while the log has room."""
+HURRY_MAX: Final = 8
+"""By how much more than came with a frame may go with it, once the log has none."""
 FORGET_FRAMES: Final = 256
 """How much of the log is cut off with one frame."""
 LAG_US: Final = 10_000_000
@@ -125,10 +127,15 @@ class Checkpoint:
         if self._to_begin(now) or (final and not under_way and (self.tails or self._logged)):
             self._begin(frame, now)
         frame.forget = self._forgetting
+        # A slice of a fixed size would never be done where more comes with each frame: the log, and the
+        # records in memory, would grow for as long as the load lasts.
+        hurry = min(HURRY_MAX, 2 * self._logged // self._log_bytes)
+        most = max(SLICE_ACTORS, hurry * frame.messages)
+        most_bytes = max(SLICE_BYTES, hurry * frame.size)
         chosen: dict[bytes, bool] = {}
-        while self._leaving and len(chosen) < SLICE_ACTORS:
+        while self._leaving and len(chosen) < most:
             chosen[self._leaving.popitem()[0]] = True
-        while self._todo and len(chosen) < SLICE_ACTORS:
+        while self._todo and len(chosen) < most:
             path = self._todo.popleft()
             if path in self.tails:
                 chosen.setdefault(path, final)
@@ -137,7 +144,7 @@ class Checkpoint:
         found = {path: self._population.residency.found(path, now) for path in chosen}
         size = 0
         for path, whole in chosen.items():
-            if size > SLICE_BYTES:
+            if size > most_bytes:
                 if path in self.tails:
                     self._todo.appendleft(path)
                 else:

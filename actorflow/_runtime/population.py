@@ -382,7 +382,7 @@ class Population:
         self.full = room < ROOM_BYTES
         self.checkpoint.committed(frame, forgotten)
         if len(self.residents) > self.limits.resident_actors and not self.closing:
-            self.residency.passivate()
+            self.residency.passivate(frame.messages)
 
 
 NEW_WORK: Final = frozenset({facts.SIGNAL, facts.UPDATE, facts.START})

@@ -33,7 +33,9 @@ __all__ = ["SUSPECT_TIMES", "Residency", "made_again", "wants_snapshot"]
 _log = logging.getLogger("actorflow.runtime")
 
 HAND_STEPS: Final = 200
-"""How many residents are looked at for idle ones with one frame."""
+"""How many residents are looked at for idle ones with one frame, at least."""
+HAND_PASSES: Final = 6
+"""How often the hand may come by each of those that came with a frame: three times before one leaves."""
 SUSPECT_TIMES: Final = 2
 
 
@@ -186,10 +188,10 @@ class Residency:
 
     # -- out -----------------------------------------------------------------------------------------------
 
-    def passivate(self) -> None:
-        """Let idle actors go, where there are more than may stay."""
+    def passivate(self, came: int) -> None:
+        """Let idle actors go, where there are more than may stay; so many messages came with this frame."""
         residents = self.residents
-        for _ in range(min(HAND_STEPS, len(residents))):
+        for _ in range(min(max(HAND_STEPS, HAND_PASSES * came), len(residents))):
             if len(residents) <= self._population.limits.resident_actors:
                 return
             address, resident = residents.popitem(last=False)

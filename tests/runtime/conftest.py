@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from actorflow._runtime import checkpoint, post, shelf
+from actorflow._runtime import checkpoint, post, residency, shelf
 
 __all__ = ["Knobs"]
 
@@ -25,6 +25,11 @@ class Knobs:
     def slices(self, actors: int) -> None:
         """So many actors are put into the tables with one frame."""
         self._set(checkpoint, "SLICE_ACTORS", actors)
+
+    def hurry(self, times: int) -> None:
+        """By how much more than came with a frame may go with it, and how often the hand comes by it."""
+        self._set(checkpoint, "HURRY_MAX", times)
+        self._set(residency, "HAND_PASSES", times)
 
     def forgets(self, frames: int) -> None:
         """So many frames are cut off with one frame."""

@@ -1,0 +1,66 @@
+"""However much comes, and for however long: what the tables do not have stays bounded, and so does memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from actorflow import Limits
+
+from .conftest import Knobs
+from .drive import Drive
+from .town import Echo
+
+LOG_BYTES = 64 << 10
+FRAMES = 60
+
+
+def flooded(
+    messages: int, payload: int, actors: int, residents: int = 1 << 20
+) -> tuple[list[int], Drive]:
+    """What the log held before each frame of a flood, with so many messages in each."""
+    limits = Limits(log_bytes=LOG_BYTES, resident_actors=residents)
+    drive = Drive(limits=limits, every=messages)
+    text = "x" * payload
+    held: list[int] = []
+    for number in range(messages * FRAMES):
+        drive.send(Echo, f"e-{number % actors}", Echo.hear, text)
+        if number % messages == 0:
+            held.append(sum(len(frame) for _, frame in drive.journal.frames()))
+    return held, drive
+
+
+FLOODS = pytest.mark.parametrize(
+    ("messages", "payload", "actors"),
+    [(300, 20, 1 << 20), (100, 5_000, 1_000)],
+    ids=["births", "many bytes"],
+)
+
+
+@FLOODS
+def test_a_checkpoint_keeps_up_with_what_comes(messages: int, payload: int, actors: int) -> None:
+    """The log, and with it the records in memory, does not grow for as long as the load lasts."""
+    held, drive = flooded(messages, payload, actors)
+    half = len(held) // 2
+    assert max(held[half:]) <= 1.25 * max(held[:half])
+    assert drive.population.checkpoint.count >= 3
+    drive.close()
+
+
+@FLOODS
+def test_a_checkpoint_in_slices_of_one_size_does_not(
+    knobs: Knobs, messages: int, payload: int, actors: int
+) -> None:
+    """The control: the same load outgrows a checkpoint that takes as much along whatever comes."""
+    knobs.hurry(0)
+    held, _ = flooded(messages, payload, actors)
+    half = len(held) // 2
+    assert max(held[half:]) > 1.25 * max(held[:half])
+
+
+@pytest.mark.parametrize("times", [0, None], ids=["control", "kept up with"])
+def test_memory_keeps_up_with_births(knobs: Knobs, times: int | None) -> None:
+    """However many actors begin with each frame, those that are idle leave as fast."""
+    if times is not None:
+        knobs.hurry(times)
+    _, drive = flooded(300, 20, 1 << 20, residents=200)
+    assert (len(drive.population.residents) <= 200 + 10 * 300) == (times is None)
