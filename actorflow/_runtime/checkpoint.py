@@ -29,6 +29,8 @@ HURRY_MAX: Final = 8
 """By how much more than came with a frame may go with it, once the log has none."""
 FORGET_FRAMES: Final = 256
 """How much of the log is cut off with one frame."""
+BEHIND_RECORDS: Final = 500
+"""Whoever closes a run with so many records that no table has goes first: they are 5 ms of replay."""
 LAG_US: Final = 10_000_000
 """So long the tables may lag behind a quiet log."""
 
@@ -79,6 +81,12 @@ class Checkpoint:
     def let_leave(self, path: bytes) -> None:
         """Put an idle actor into the tables, whole."""
         self._leaving[path] = None
+
+    def continued(self, path: bytes) -> None:
+        """An actor has closed a run: see that whoever makes it again has not all of that to replay."""
+        tail = self.tails.get(path)
+        if tail is not None and len(tail.records) >= BEHIND_RECORDS:
+            self._todo.appendleft(path)
 
     def due(self, now: Instant) -> bool:
         """Whether there is a reason for a frame that nobody waits for."""

@@ -334,6 +334,8 @@ class Population:
             try:
                 while (turn := core.advance(actor, now)) is not None:
                     self._stand(resident, turn, now)
+                    if actor.new_run:
+                        self.checkpoint.continued(resident.path)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this actor's
                 self.fault(resident, error)
             if resident.room and len(actor.mailbox) < actor.spec.limits.mailbox_messages:

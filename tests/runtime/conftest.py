@@ -35,6 +35,10 @@ class Knobs:
         """So many frames are cut off with one frame."""
         self._set(checkpoint, "FORGET_FRAMES", frames)
 
+    def behind(self, records: int) -> None:
+        """Whoever closes a run with so many records that no table has is put there."""
+        self._set(checkpoint, "BEHIND_RECORDS", records)
+
     def lag(self, microseconds: int) -> None:
         """So long the tables may lag behind."""
         self._set(checkpoint, "LAG_US", microseconds)

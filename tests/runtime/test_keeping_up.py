@@ -1,4 +1,4 @@
-"""However much comes, and for however long: what the tables do not have stays bounded, and so does memory."""
+"""However much comes, and for however long: what the tables do not have is bounded, and so is what is in memory."""
 
 from __future__ import annotations
 
@@ -64,3 +64,22 @@ def test_memory_keeps_up_with_births(knobs: Knobs, times: int | None) -> None:
         knobs.hurry(times)
     _, drive = flooded(300, 20, 1 << 20, residents=200)
     assert (len(drive.population.residents) <= 200 + 10 * 300) == (times is None)
+
+
+@pytest.mark.parametrize("behind", [50, 1 << 30], ids=["kept up with", "control"])
+@pytest.mark.parametrize("every", [1, 7, 0], ids=["frame by frame", "some at a time", "all at once"])
+def test_an_actor_that_was_spoken_to_for_long_is_soon_made_again(
+    knobs: Knobs, behind: int, every: int
+) -> None:
+    """Whoever makes it again after a crash has no more to replay than one run, checkpoint or not."""
+    knobs.behind(behind)
+    drive = Drive(limits=Limits(continue_records=100), every=every)
+    for number in range(1_000):
+        drive.send(Echo, "e", Echo.hear, str(number))
+    drive.commit()
+    assert not drive.population.checkpoint.count
+    after = drive.crash()
+    assert after.state(Echo, "e").heard == [str(number) for number in range(1_000)]
+    tail = after.resident(Echo, "e").tail
+    replayed = 0 if tail is None else len(tail.records)
+    assert (replayed <= 110) == (behind == 50)
