@@ -146,6 +146,7 @@ class Host:
             )
         await trio.to_thread.run_sync(self.population.open)
         self.population.reading.lost = self._lost
+        self.population.residency.crowds = lambda: self._stirred.set()  # each event is of one glance
         token = trio.lowlevel.current_trio_token()
 
         def tell(written: Written) -> None:

@@ -362,7 +362,8 @@ class Population:
     def busy(self, now: Instant) -> bool:
         """Whether there is something to write."""
         frame = self.frame
-        return bool(frame.parts or frame.rows or self.post.waiting or self.checkpoint.due(now))
+        gathered = frame.parts or frame.rows or self.post.waiting
+        return bool(gathered or self.checkpoint.due(now) or self.residency.crowded)
 
     @property
     def complete(self) -> bool:

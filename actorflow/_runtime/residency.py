@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +36,8 @@ HAND_STEPS: Final = 200
 """How many residents are looked at for idle ones with one frame, at least."""
 HAND_PASSES: Final = 6
 """How often the hand may come by each of those that came with a frame: three times before one leaves."""
+CROWD: Final = 100
+"""So many more than may stay were only asked something: a frame is written for them, and idle ones leave with it."""
 SUSPECT_TIMES: Final = 2
 
 
@@ -50,6 +52,10 @@ class Residency:
         self._suspects: dict[bytes, int] = {}
         self._noted = b""
         """Who is being activated."""
+        self.came = 0
+        """How many came since the last frame although there were enough."""
+        self.crowds: Callable[[], object] = int
+        """Told when these are a crowd: who only asks leaves nothing to write, and so nobody would leave."""
         self.activations = 0
         self.passivations = 0
 
@@ -108,8 +114,13 @@ class Residency:
         except FaultError as error:
             # Its own records do not make it whole: the report is kept, and the others go on.
             raise self.set_aside(path, error) from error.__cause__
-        self.residents[address] = resident
+        residents = self.residents
+        residents[address] = resident
         self.activations += 1
+        if len(residents) > population.limits.resident_actors:
+            self.came += 1
+            if self.came == CROWD:
+                self.crowds()
         return resident
 
     def set_aside(self, path: bytes, error: FaultError) -> FaultError:
@@ -188,8 +199,14 @@ class Residency:
 
     # -- out -----------------------------------------------------------------------------------------------
 
-    def passivate(self, came: int) -> None:
-        """Let idle actors go, where there are more than may stay; so many messages came with this frame."""
+    @property
+    def crowded(self) -> bool:
+        """Whether a frame is wanted for that alone."""
+        return self.came >= CROWD
+
+    def passivate(self, messages: int) -> None:
+        """Let idle actors go, where there are more than may stay; so many messages were in this frame."""
+        came, self.came = self.came + messages, 0
         residents = self.residents
         for _ in range(min(max(HAND_STEPS, HAND_PASSES * came), len(residents))):
             if len(residents) <= self._population.limits.resident_actors:

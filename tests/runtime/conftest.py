@@ -31,6 +31,10 @@ class Knobs:
         self._set(checkpoint, "HURRY_MAX", times)
         self._set(residency, "HAND_PASSES", times)
 
+    def crowd(self, actors: int) -> None:
+        """So many that came only to be asked are worth a frame with which others leave."""
+        self._set(residency, "CROWD", actors)
+
     def forgets(self, frames: int) -> None:
         """So many frames are cut off with one frame."""
         self._set(checkpoint, "FORGET_FRAMES", frames)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actorflow import Limits
+from actorflow import Limits, Runtime
+from persistence import MemoryJournal
 
 from .conftest import Knobs
 from .drive import Drive
@@ -83,3 +84,17 @@ def test_an_actor_that_was_spoken_to_for_long_is_soon_made_again(
     tail = after.resident(Echo, "e").tail
     replayed = 0 if tail is None else len(tail.records)
     assert (replayed <= 110) == (behind == 50)
+
+
+@pytest.mark.parametrize("crowd", [20, 1 << 30], ids=["kept up with", "control"])
+async def test_actors_that_are_only_asked_leave_as_well(knobs: Knobs, crowd: int) -> None:
+    """Who asks all of a large store one after the other does not have it in memory in the end."""
+    knobs.crowd(crowd)
+    journal = MemoryJournal()
+    async with Runtime(journal, entities=[Echo]) as runtime, runtime.batch() as batch:
+        for number in range(1_000):
+            batch.signal(runtime.actor(Echo, f"e-{number}"), Echo.hear, "a")
+    async with Runtime(journal, entities=[Echo], limits=Limits(resident_actors=100)) as runtime:
+        for number in range(1_000):
+            assert await runtime.actor(Echo, f"e-{number}").query(Echo.counted) == 1
+        assert (runtime.statistics().residents < 400) == (crowd == 20)
