@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +35,9 @@ class Weight(NamedTuple):
 def weight() -> Weight:
     """Read what this process weighs."""
     told = dict(
-        line.split(":", 1) for line in Path("/proc/self/status").read_text("utf-8").splitlines() if ":" in line
+        line.split(":", 1)
+        for line in Path("/proc/self/status").read_text("utf-8").splitlines()
+        if ":" in line
     )
     return Weight(*(int(told[name].split()[0]) << 10 for name in ("VmRSS", "RssAnon")))
 
@@ -68,8 +70,8 @@ class Tally:
     def __setitem__(self, place: int, value: int) -> None:
         self._held[place] = value
 
-    def __len__(self) -> int:
-        return len(self._held)
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._held)
 
 
 def kill_when(enough: Callable[[], bool], work: Callable[[], object]) -> None:

@@ -1,10 +1,10 @@
 """How long does an actor with a long history take to its first answer, after a kill?
 
-A process sends one cart so many signals, and some to a hundred others, and is killed (``kill -9``).  The clock
-begins when the journal is open again, and ends when the cart has told its total: milliseconds.  Either a
-checkpoint had brought everything into the tables before, which is how an actor sleeps that has not just been
-spoken to; or there was none.  Then the log alone has what came since the cart's run was closed last, which
-happens every thousand records: 5,990 signals are the worst that can be.
+A process sends one cart so many signals, and some to a hundred others, and is killed (``kill -9``).  The
+clock begins when the journal is open again, and ends when the cart has told its total: milliseconds.
+Either a checkpoint had brought everything into the tables before, which is how an actor sleeps that has
+not just been spoken to; or there was none.  Then the log alone has what came since the cart's run was
+closed last, which happens every thousand records: 5,990 signals are the worst that can be.
 """
 
 from __future__ import annotations

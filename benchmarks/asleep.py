@@ -1,10 +1,10 @@
 """Do a million sleeping actors cost anything?
 
-A store is made in which so many carts sleep, each with an item and a timer of thirty days.  A new process opens
-it and asks one of them: seconds to the first answer, and the memory that the process has then, all of it,
-mapped pages of the file included; what is the process's alone stands beside.  Both once with the file in the
-system's cache, and once without.  The store is made once for all cases, without syncs; how long that took stands
-beside, too.
+A store is made in which so many carts sleep, each with an item and a timer of thirty days.  A new process
+opens it and asks one of them: seconds to the first answer, and the memory that the process has then, all
+of it, mapped pages of the file included; what is the process's alone stands beside.  Both once with the
+file in the system's cache, and once without.  The store is made once for all cases, without syncs; how
+long that took stands beside, too.
 """
 
 from __future__ import annotations

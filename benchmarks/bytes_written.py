@@ -1,9 +1,9 @@
 """How many bytes reach the disk for one message?
 
-Callers send carts signals, each waiting for its acknowledgement, every commit synced.  The figure is what the
-system says it wrote for the process (``write_bytes``), of each message; beside it what is of the frames, by how
-much the file has grown, and how often more is written than the arguments have bytes.  First without a
-checkpoint, the clock standing still, then with checkpoints of everything running all the time.
+Callers send carts signals, each waiting for its acknowledgement, every commit synced.  The figure is what
+the system says it wrote for the process (``write_bytes``), of each message; beside it what is of the
+frames, by how much the file has grown, and how often more is written than the arguments have bytes.  First
+without a checkpoint, the clock standing still, then with checkpoints of everything running all the time.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ async def write(path: Path, callers: int, payload: int, messages: int, checkpoin
     limits = Limits(log_bytes=OFTEN if checkpoints else NEVER)
     journal = LmdbJournal(path / "journal")
     text = "x" * payload
-    async with Runtime(journal, entities=[Note], limits=limits, clock=lambda: 1_700_000_000_000_000) as runtime:
+    async with Runtime(
+        journal, entities=[Note], limits=limits, clock=lambda: 1_700_000_000_000_000
+    ) as runtime:
         notes = [runtime.actor(Note, f"note-{number}") for number in range(ACTORS)]
         async with runtime.batch() as batch:
             for note in notes:

@@ -1,10 +1,10 @@
 """Do the file, the memory and the free list level off while messages come without end?
 
-Carts take ``add_item`` in batches, every commit synced, with continuation, checkpoint and retention at work: an
-actor's run closes every hundred records, and of its past so many messages are kept.  What the journal and the
-process weigh is sampled on the way; the figure is by how many per cent the greatest sample of the last quarter
-is above that of the quarter before, of the file, of its pages in use or of the memory, whichever grew most.
-Ten million messages take about ten minutes.
+Carts take ``add_item`` in batches, every commit synced, with continuation, checkpoint and retention at
+work: an actor's run closes every hundred records, and of its past so many messages are kept.  What the
+journal and the process weigh is sampled on the way; the figure is by how many per cent the greatest sample
+of the last quarter is above that of the quarter before, of the file, of its pages in use or of the memory,
+whichever grew most. Ten million messages take about ten minutes.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ async def run(path: Path, messages: int, actors: int, kept: int, log_bytes: int)
                 first, sent = sent, sent + AT_ONCE
                 async with runtime.batch() as batch:
                     for number in range(first, first + AT_ONCE):
-                        # By chance, or all of them would continue, and leave history behind, at the same time.
+                        # By chance, or all of them would continue, and let history go, at the same time.
                         cart = carts[chance.randrange(actors)]
                         batch.signal(cart, Cart.add_item, f"sku-{number % 10}", 1, cents=150)
                 if sent * SAMPLES // messages > looked:

@@ -1,8 +1,9 @@
 """How many bytes of memory does an actor take?
 
 A cart with ten items that nobody speaks to: once it has been given them in this process, once it has been
-brought back from the tables, and once it has left memory.  Bytes of the process's own memory, over all carts,
-in a process of its own; what Python's allocator says (``tracemalloc``, in another process) stands beside.
+brought back from the tables, and once it has left memory.  Bytes that Python's allocator has given out
+(``tracemalloc``) over all carts, in a process that does nothing else.  Beside them, in another process, by how
+much the process has become larger for the system: what was free in between stays with it, for the next ones.
 """
 
 from __future__ import annotations
@@ -54,10 +55,7 @@ def weigh(path: Path, carts: int, which: Which) -> Found:
         totals.append(total)
     assert len(set(totals)) == 1, "both came to the same"
     own, traced = bytes_
-    if which == "asleep again":
-        # What was free once stays with the process, for the next ones: that is no actor's.
-        return Found(traced, totals[0], {"the process kept": own})
-    return Found(own, totals[0], {"by tracemalloc": traced})
+    return Found(traced, totals[0], {"process B": own})
 
 
 def alone(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

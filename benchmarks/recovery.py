@@ -1,10 +1,11 @@
 """How long until a killed process serves again, by how much of its log no table has?
 
-A process that takes ``add_item`` for a thousand carts is killed amid its load (``kill -9``).  Then another opens
-the journal and asks one of the carts: milliseconds to the first answer.  Beside it: how long the opening took
-of that, and until every cart that the log speaks of has gone on.  Not one acknowledged message may be lost, and
-none may be there that was not sent.  The clock of the process that is killed stands still, so that no checkpoint
-comes between; how long the log may become is a limit (``log_bytes``), 32 MB if nobody says otherwise.
+A process that takes ``add_item`` for a thousand carts is killed amid its load (``kill -9``).  Then another
+opens the journal and asks one of the carts: milliseconds to the first answer.  Beside it: how long the
+opening took of that, and until every cart that the log speaks of has gone on.  Not one acknowledged
+message may be lost, and none may be there that was not sent.  The clock of the process that is killed
+stands still, so that no checkpoint comes between; how long the log may become is a limit (``log_bytes``),
+32 MB if nobody says otherwise.
 """
 
 from __future__ import annotations

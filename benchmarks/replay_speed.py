@@ -1,8 +1,9 @@
 """How many signals a second are replayed, and how many snapshots restored?
 
-What activation does once the records are read, without a disk: the core is given the records of a cart, as the
-journal has them, and makes the cart again.  Beside it the least that could do: the same handler, called with
-arguments that msgpack has unpacked from the same records.  Snapshots are of a cart with ten items.
+What activation does once the records are read, without a disk: the core is given the records of a cart, as
+the journal has them, and makes the cart again.  Beside it the least that could do: the same handler,
+called with arguments that msgpack has unpacked from the same records.  Snapshots are of a cart with ten
+items.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from actorflow._core.facts import SIGNAL, Input
 from actorflow._core.once import Ids
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
-from actorflow._core.step import advance, step
+from actorflow._core.step import Turn, advance, step
 
 from ._case import Case, Found, Size
 
@@ -82,7 +83,7 @@ def _lived(name: str, signals: int) -> tuple[Actor, list[bytes]]:
     for number in range(signals):
         body = encode((f"sku-{number % SKUS}", 1, 150), {})
         id_ = f"order-{number}" if name == "once" else None
-        turn = step(actor, Input(SIGNAL, name, body, id_), NOW + number)
+        turn: Turn | None = step(actor, Input(SIGNAL, name, body, id_), NOW + number)
         while turn is not None:
             assert turn.record is not None, "signals leave one"
             records.append(turn.record)
@@ -134,6 +135,7 @@ def loaded(path: Path, snapshots: int) -> Found:  # noqa: ARG001 - there is no d
     """States a second that msgpack unpacks, and that are made into a cart."""
     actor, _ = _lived("add_and_arm", 10)
     data = msgpack.packb(({sku: (item.quantity, item.cents) for sku, item in actor.state.items.items()},))
+    cart = Cart()
     began = time.perf_counter()
     for _ in range(snapshots):
         (items,) = msgpack.unpackb(data)

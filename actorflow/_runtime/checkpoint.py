@@ -14,6 +14,7 @@ from actorflow.errors import DecodeError
 
 from .frame import Frame
 from .log import Behind
+from .residency import DURABLE
 from .resident import Resident, Tail
 from .rows import carried
 
@@ -195,6 +196,8 @@ class Checkpoint:
         """A frame is durable, and so many frames are gone from the front of the log."""
         for path in [path for path, resident in self.tabling.items() if resident.tabled.done]:
             resident = self.tabling.pop(path)
+            if resident.frame is resident.tabled:
+                resident.frame = resident.tabled = DURABLE  # or each actor keeps a frame of its own for years
             if resident.head.due is not None:
                 # The table may have been read beyond this row before the row was there.
                 self._population.alarm(resident, resident.head.due)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from actorflow._core.facts import Address, Instant, Schedule
 from actorflow._core.outstanding import due_next
 from actorflow._core.quiet import quiet, silence
+from actorflow._core.snapshot import rest
 from actorflow.errors import ActorflowError, DecodeError, FaultError, Suspect, UnknownEntity, UsageError
 
 from .frame import Frame, Row
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .population import Population
     from .shelf import Shelf
 
-__all__ = ["SUSPECT_TIMES", "Residency", "made_again", "wants_snapshot"]
+__all__ = ["DURABLE", "SUSPECT_TIMES", "Residency", "made_again", "wants_snapshot"]
 
 _log = logging.getLogger("actorflow.runtime")
 
@@ -37,7 +38,7 @@ HAND_STEPS: Final = 200
 HAND_PASSES: Final = 6
 """How often the hand may come by each of those that came with a frame: three times before one leaves."""
 CROWD: Final = 100
-"""So many more than may stay were only asked something: a frame is written for them, and idle ones leave with it."""
+"""So many that came although there were enough are worth a frame, with which idle ones leave."""
 SUSPECT_TIMES: Final = 2
 
 
@@ -90,6 +91,8 @@ class Residency:
             with self.watched(path):
                 resident = self._bring(address, path, head)
                 self._resume(resident, now)
+            if quiet(resident.actor):
+                rest(resident.actor)  # it may only be asked something
         if times:
             del self._suspects[path]
             population.frame.rows.append(Row(SUSPECTS, path, None))

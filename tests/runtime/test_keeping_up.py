@@ -1,4 +1,4 @@
-"""However much comes, and for however long: what the tables do not have is bounded, and so is what is in memory."""
+"""However much comes, and for however long: what the tables do not have is bounded, and so is memory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ LOG_BYTES = 64 << 10
 FRAMES = 60
 
 
-def flooded(
-    messages: int, payload: int, actors: int, residents: int = 1 << 20
-) -> tuple[list[int], Drive]:
+def flooded(messages: int, payload: int, actors: int, residents: int = 1 << 20) -> tuple[list[int], Drive]:
     """What the log held before each frame of a flood, with so many messages in each."""
     limits = Limits(log_bytes=LOG_BYTES, resident_actors=residents)
     drive = Drive(limits=limits, every=messages)
