@@ -2,8 +2,8 @@
 
 A cart with ten items that nobody speaks to: once it has been given them in this process, once it has been
 brought back from the tables, and once it has left memory.  Bytes that Python's allocator has given out
-(``tracemalloc``) over all carts, in a process that does nothing else.  Beside them, in another process, by how
-much the process has become larger for the system: what was free in between stays with it, for the next ones.
+(``tracemalloc``) over all carts, in a process that does nothing else.  Beside them, in another process, by
+how much that has become larger for the system: what was free in between stays with it, for the next ones.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ async def held(path: Path, carts: int, which: Which, measure: Callable[[], int])
 
         async def settle() -> None:
             nonlocal now
-            while (told := runtime.statistics()).actors_behind > 1 or told.residents > max(residents, SOME):
+            while (told := runtime.statistics()).actors_behind > 1 or told.residents > max(residents, 10):
                 now += STEP_US
                 await stand_in.signal(Cart.add_item, "sku", 1, cents=1)  # with each commit goes a slice
 
