@@ -28,6 +28,8 @@ SLICE_BYTES: Final = 256 << 10
 """How much of a checkpoint travels with one frame, while the log has room."""
 HURRY_MAX: Final = 8
 """By how much more than came with a frame may go with it, once the log has none."""
+QUEUE_ACTORS: Final = 1_000
+"""For each so many that wait to leave, as many more go with a frame as came with it."""
 FORGET_FRAMES: Final = 256
 """How much of the log is cut off with one frame."""
 BEHIND_RECORDS: Final = 500
@@ -136,9 +138,9 @@ class Checkpoint:
         if self._to_begin(now) or (final and not under_way and (self.tails or self._logged)):
             self._begin(frame, now)
         frame.forget = self._forgetting
-        # A slice of a fixed size would never be done where more comes with each frame: the log, and the
-        # records in memory, would grow for as long as the load lasts.
-        hurry = min(HURRY_MAX, 2 * self._logged // self._log_bytes)
+        # A slice of a fixed size would never be done where more comes with each frame: the log, the records
+        # in memory, and those who wait to leave it, would grow for as long as the load lasts.
+        hurry = min(HURRY_MAX, max(2 * self._logged // self._log_bytes, len(self._leaving) // QUEUE_ACTORS))
         most = max(SLICE_ACTORS, hurry * frame.messages)
         most_bytes = max(SLICE_BYTES, hurry * frame.size)
         chosen: dict[bytes, bool] = {}

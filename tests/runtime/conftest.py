@@ -31,6 +31,10 @@ class Knobs:
         self._set(checkpoint, "HURRY_MAX", times)
         self._set(residency, "HAND_PASSES", times)
 
+    def queue(self, actors: int) -> None:
+        """So many that wait to leave have more of them go with a frame."""
+        self._set(checkpoint, "QUEUE_ACTORS", actors)
+
     def crowd(self, actors: int) -> None:
         """So many that came only to be asked are worth a frame with which others leave."""
         self._set(residency, "CROWD", actors)

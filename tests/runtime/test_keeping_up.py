@@ -12,12 +12,12 @@ from .drive import Drive
 from .town import Echo
 
 LOG_BYTES = 64 << 10
-FRAMES = 60
+BOUNDED = Limits(log_bytes=LOG_BYTES, resident_actors=1 << 20)
+FRAMES = 50
 
 
-def flooded(messages: int, payload: int, actors: int, residents: int = 1 << 20) -> tuple[list[int], Drive]:
+def flooded(messages: int, payload: int, actors: int, limits: Limits) -> tuple[list[int], Drive]:
     """What the log held before each frame of a flood, with so many messages in each."""
-    limits = Limits(log_bytes=LOG_BYTES, resident_actors=residents)
     drive = Drive(limits=limits, every=messages)
     text = "x" * payload
     held: list[int] = []
@@ -30,7 +30,7 @@ def flooded(messages: int, payload: int, actors: int, residents: int = 1 << 20) 
 
 FLOODS = pytest.mark.parametrize(
     ("messages", "payload", "actors"),
-    [(300, 20, 1 << 20), (100, 5_000, 1_000)],
+    [(200, 20, 1 << 20), (100, 5_000, 1_000)],
     ids=["births", "many bytes"],
 )
 
@@ -38,7 +38,7 @@ FLOODS = pytest.mark.parametrize(
 @FLOODS
 def test_a_checkpoint_keeps_up_with_what_comes(messages: int, payload: int, actors: int) -> None:
     """The log, and with it the records in memory, does not grow for as long as the load lasts."""
-    held, drive = flooded(messages, payload, actors)
+    held, drive = flooded(messages, payload, actors, BOUNDED)
     half = len(held) // 2
     assert max(held[half:]) <= 1.25 * max(held[:half])
     assert drive.population.checkpoint.count >= 3
@@ -51,18 +51,21 @@ def test_a_checkpoint_in_slices_of_one_size_does_not(
 ) -> None:
     """The control: the same load outgrows a checkpoint that takes as much along whatever comes."""
     knobs.hurry(0)
-    held, _ = flooded(messages, payload, actors)
+    held, _ = flooded(messages, payload, actors, BOUNDED)
     half = len(held) // 2
     assert max(held[half:]) > 1.25 * max(held[:half])
 
 
 @pytest.mark.parametrize("times", [0, None], ids=["control", "kept up with"])
-def test_memory_keeps_up_with_births(knobs: Knobs, times: int | None) -> None:
+@pytest.mark.parametrize("log_bytes", [LOG_BYTES, 1 << 30], ids=["little log", "much log"])
+def test_memory_keeps_up_with_births(knobs: Knobs, times: int | None, log_bytes: int) -> None:
     """However many actors begin with each frame, those that are idle leave as fast."""
+    knobs.queue(200)
     if times is not None:
         knobs.hurry(times)
-    _, drive = flooded(300, 20, 1 << 20, residents=200)
-    assert (len(drive.population.residents) <= 200 + 10 * 300) == (times is None)
+    limits = Limits(log_bytes=log_bytes, resident_actors=200)
+    _, drive = flooded(200, 20, 1 << 20, limits)
+    assert (len(drive.population.residents) <= 200 + 15 * 200) == (times is None)
 
 
 @pytest.mark.parametrize("behind", [50, 1 << 30], ids=["kept up with", "control"])
