@@ -36,8 +36,8 @@ MB = 1e6
 
 # messages, actors, of whose past so many messages are kept, log_bytes
 SHAPES: dict[Size, tuple[int, int, int, int]] = {
-    "tiny": (12_000, 100, 10, 64 << 10),
-    "small": (200_000, 200, 200, 1 << 20),
+    "tiny": (24_000, 30, 20, 16 << 10),
+    "small": (200_000, 200, 100, 256 << 10),
     "full": (10_000_000, 10_000, 200, 32 << 20),
 }
 
