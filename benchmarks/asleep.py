@@ -54,8 +54,8 @@ class Store:
         if not told.exists():
             # In a process of its own: what making it takes is not what opening it takes.
             with ProcessPoolExecutor(1, mp_context=get_context("fork")) as process:
-                took, weighed = process.submit(make, self.journal, self.actors).result()
-            told.write_text(f"{took} {weighed}", "utf-8")
+                made = process.submit(make, self.journal, self.actors).result()
+            told.write_text(" ".join(map(str, made)), "utf-8")
         took, weighed = map(float, told.read_text("utf-8").split())
         return took, weighed
 
