@@ -8,13 +8,17 @@ finds with ``remember`` before it steps.
 from __future__ import annotations
 
 from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Final, cast
 
-from attrs import define, field
+from attrs import define
 
 from .facts import MICROSECOND, Input, Instant
 
-__all__ = ["Ids", "Known"]
+__all__ = ["NONE_YET", "Ids", "Known"]
 
+NONE_YET: Final[dict[str, Any]] = cast("dict[str, Any]", MappingProxyType({}))
+"""In place of a table that nobody has put anything into: most actors are sent nothing by ``once``."""
 _OVERHEAD_BYTES = 96
 """What an entry costs besides its strings; measured on the packed form and rounded up."""
 
@@ -41,7 +45,7 @@ class Ids:
     """Microseconds for which an answer is kept at least."""
     bytes_max: int
     bytes_held: int = 0
-    _known: dict[str, Known] = field(factory=dict[str, Known])
+    _known: dict[str, Known] = NONE_YET
 
     @classmethod
     def within(cls, window: timedelta, bytes_max: int) -> Ids:
@@ -93,6 +97,8 @@ class Ids:
     def remember(self, id_: str, known: Known) -> None:
         """Put an entry at the young end."""
         self.release(id_)
+        if self._known is NONE_YET:
+            self._known = {}
         self._known[id_] = known
         self.bytes_held += _cost(id_, known)
 

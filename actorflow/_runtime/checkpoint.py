@@ -14,6 +14,7 @@ from actorflow.errors import DecodeError
 
 from .frame import Frame
 from .log import Behind
+from .residency import DURABLE
 from .resident import Resident, Tail
 from .rows import carried
 
@@ -24,9 +25,15 @@ __all__ = ["FORGET_FRAMES", "Checkpoint"]
 
 SLICE_ACTORS: Final = 100
 SLICE_BYTES: Final = 256 << 10
-"""How much of a checkpoint travels with one frame."""
+"""How much of a checkpoint travels with one frame, while the log has room."""
+HURRY_MAX: Final = 8
+"""By how much more than came with a frame may go with it, once the log has none."""
+QUEUE_ACTORS: Final = 1_000
+"""For each so many that wait to leave, as many more go with a frame as came with it."""
 FORGET_FRAMES: Final = 256
 """How much of the log is cut off with one frame."""
+BEHIND_RECORDS: Final = 500
+"""Whoever closes a run with so many records that no table has goes first: they are 5 ms of replay."""
 LAG_US: Final = 10_000_000
 """So long the tables may lag behind a quiet log."""
 
@@ -78,6 +85,12 @@ class Checkpoint:
         """Put an idle actor into the tables, whole."""
         self._leaving[path] = None
 
+    def continued(self, path: bytes) -> None:
+        """An actor has closed a run: see that whoever makes it again has not all of that to replay."""
+        tail = self.tails.get(path)
+        if tail is not None and len(tail.records) >= BEHIND_RECORDS:
+            self._todo.appendleft(path)
+
     def due(self, now: Instant) -> bool:
         """Whether there is a reason for a frame that nobody waits for."""
         return bool(self._todo or self._leaving or self._forgetting or self._to_begin(now))
@@ -125,10 +138,15 @@ class Checkpoint:
         if self._to_begin(now) or (final and not under_way and (self.tails or self._logged)):
             self._begin(frame, now)
         frame.forget = self._forgetting
+        # A slice of a fixed size would never be done where more comes with each frame: the log, the records
+        # in memory, and those who wait to leave it, would grow for as long as the load lasts.
+        hurry = min(HURRY_MAX, max(2 * self._logged // self._log_bytes, len(self._leaving) // QUEUE_ACTORS))
+        most = max(SLICE_ACTORS, hurry * frame.messages)
+        most_bytes = max(SLICE_BYTES, hurry * frame.size)
         chosen: dict[bytes, bool] = {}
-        while self._leaving and len(chosen) < SLICE_ACTORS:
+        while self._leaving and len(chosen) < most:
             chosen[self._leaving.popitem()[0]] = True
-        while self._todo and len(chosen) < SLICE_ACTORS:
+        while self._todo and len(chosen) < most:
             path = self._todo.popleft()
             if path in self.tails:
                 chosen.setdefault(path, final)
@@ -137,7 +155,7 @@ class Checkpoint:
         found = {path: self._population.residency.found(path, now) for path in chosen}
         size = 0
         for path, whole in chosen.items():
-            if size > SLICE_BYTES:
+            if size > most_bytes:
                 if path in self.tails:
                     self._todo.appendleft(path)
                 else:
@@ -180,6 +198,8 @@ class Checkpoint:
         """A frame is durable, and so many frames are gone from the front of the log."""
         for path in [path for path, resident in self.tabling.items() if resident.tabled.done]:
             resident = self.tabling.pop(path)
+            if resident.frame is resident.tabled:
+                resident.frame = resident.tabled = DURABLE  # or each actor keeps a frame of its own for years
             if resident.head.due is not None:
                 # The table may have been read beyond this row before the row was there.
                 self._population.alarm(resident, resident.head.due)

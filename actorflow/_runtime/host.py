@@ -146,6 +146,7 @@ class Host:
             )
         await trio.to_thread.run_sync(self.population.open)
         self.population.reading.lost = self._lost
+        self.population.residency.crowds = self._look_around
         token = trio.lowlevel.current_trio_token()
 
         def tell(written: Written) -> None:
@@ -665,6 +666,10 @@ class Host:
         """Have the clock minded earlier, where something has turned up that falls due before."""
         if self.population.first_due < self._glance:
             self._stirred.set()
+
+    def _look_around(self) -> None:
+        """Have the clock minded at once, and with it whatever else there is to do."""
+        self._stirred.set()
 
     async def _mind_clock(self) -> None:
         population = self.population

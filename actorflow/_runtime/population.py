@@ -334,6 +334,8 @@ class Population:
             try:
                 while (turn := core.advance(actor, now)) is not None:
                     self._stand(resident, turn, now)
+                    if actor.new_run:
+                        self.checkpoint.continued(resident.path)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this actor's
                 self.fault(resident, error)
             if resident.room and len(actor.mailbox) < actor.spec.limits.mailbox_messages:
@@ -360,7 +362,8 @@ class Population:
     def busy(self, now: Instant) -> bool:
         """Whether there is something to write."""
         frame = self.frame
-        return bool(frame.parts or frame.rows or self.post.waiting or self.checkpoint.due(now))
+        gathered = frame.parts or frame.rows or self.post.waiting
+        return bool(gathered or self.checkpoint.due(now) or self.residency.crowded)
 
     @property
     def complete(self) -> bool:
@@ -382,7 +385,7 @@ class Population:
         self.full = room < ROOM_BYTES
         self.checkpoint.committed(frame, forgotten)
         if len(self.residents) > self.limits.resident_actors and not self.closing:
-            self.residency.passivate()
+            self.residency.passivate(frame.messages)
 
 
 NEW_WORK: Final = frozenset({facts.SIGNAL, facts.UPDATE, facts.START})

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from actorflow._core.facts import Address, Instant, Schedule
 from actorflow._core.outstanding import due_next
 from actorflow._core.quiet import quiet, silence
+from actorflow._core.snapshot import rest
 from actorflow.errors import ActorflowError, DecodeError, FaultError, Suspect, UnknownEntity, UsageError
 
 from .frame import Frame, Row
@@ -28,12 +29,16 @@ if TYPE_CHECKING:
     from .population import Population
     from .shelf import Shelf
 
-__all__ = ["SUSPECT_TIMES", "Residency", "made_again", "wants_snapshot"]
+__all__ = ["DURABLE", "SUSPECT_TIMES", "Residency", "made_again", "wants_snapshot"]
 
 _log = logging.getLogger("actorflow.runtime")
 
 HAND_STEPS: Final = 200
-"""How many residents are looked at for idle ones with one frame."""
+"""How many residents are looked at for idle ones with one frame, at least."""
+HAND_PASSES: Final = 6
+"""How often the hand may come by each of those that came with a frame: three times before one leaves."""
+CROWD: Final = 100
+"""So many that came although there were enough are worth a frame, with which idle ones leave."""
 SUSPECT_TIMES: Final = 2
 
 
@@ -48,6 +53,10 @@ class Residency:
         self._suspects: dict[bytes, int] = {}
         self._noted = b""
         """Who is being activated."""
+        self.came = 0
+        """How many came since the last frame although there were enough."""
+        self.crowds: Callable[[], object] = int
+        """Told when these are a crowd: who only asks leaves nothing to write, and so nobody would leave."""
         self.activations = 0
         self.passivations = 0
 
@@ -82,6 +91,8 @@ class Residency:
             with self.watched(path):
                 resident = self._bring(address, path, head)
                 self._resume(resident, now)
+            if quiet(resident.actor):
+                rest(resident.actor)  # it may only be asked something
         if times:
             del self._suspects[path]
             population.frame.rows.append(Row(SUSPECTS, path, None))
@@ -106,8 +117,13 @@ class Residency:
         except FaultError as error:
             # Its own records do not make it whole: the report is kept, and the others go on.
             raise self.set_aside(path, error) from error.__cause__
-        self.residents[address] = resident
+        residents = self.residents
+        residents[address] = resident
         self.activations += 1
+        if len(residents) > population.limits.resident_actors:
+            self.came += 1
+            if self.came == CROWD:
+                self.crowds()
         return resident
 
     def set_aside(self, path: bytes, error: FaultError) -> FaultError:
@@ -186,10 +202,16 @@ class Residency:
 
     # -- out -----------------------------------------------------------------------------------------------
 
-    def passivate(self) -> None:
-        """Let idle actors go, where there are more than may stay."""
+    @property
+    def crowded(self) -> bool:
+        """Whether a frame is wanted for that alone."""
+        return self.came >= CROWD
+
+    def passivate(self, messages: int) -> None:
+        """Let idle actors go, where there are more than may stay; so many messages were in this frame."""
+        came, self.came = self.came + messages, 0
         residents = self.residents
-        for _ in range(min(HAND_STEPS, len(residents))):
+        for _ in range(min(max(HAND_STEPS, HAND_PASSES * came), len(residents))):
             if len(residents) <= self._population.limits.resident_actors:
                 return
             address, resident = residents.popitem(last=False)

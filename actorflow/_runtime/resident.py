@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actorflow._core.actor import Actor
 from actorflow._core.facts import Address, Instant
-from actorflow._core.once import Ids, Known
+from actorflow._core.once import NONE_YET, Ids, Known
 
 from .frame import Frame
 from .rows import Head
@@ -24,14 +24,19 @@ class StoredIds(Ids):
 
     def __init__(self, window: int, bytes_max: int) -> None:
         super().__init__(window, bytes_max)
-        self.touched: dict[str, None] = {}
+        self.touched: dict[str, None] = NONE_YET
 
     def remember(self, id_: str, known: Known) -> None:
         super().remember(id_, known)
-        self.touched[id_] = None
+        self._touch(id_)
 
     def release(self, id_: str, seq: int | None = None) -> None:
         super().release(id_, seq)
+        self._touch(id_)
+
+    def _touch(self, id_: str) -> None:
+        if self.touched is NONE_YET:
+            self.touched = {}
         self.touched[id_] = None
 
 

@@ -12,11 +12,11 @@ from actorflow._codec.records import unseal
 from actorflow._core import phases
 from actorflow._core.actor import Actor
 from actorflow._core.facts import MICROSECOND, Address, Ask, Instant, Schedule
-from actorflow._core.once import Ids, Known
+from actorflow._core.once import NONE_YET, Ids, Known
 from actorflow._core.outstanding import due_next
 from actorflow._core.quiet import quiet
 from actorflow._core.replay import replay
-from actorflow._core.snapshot import restore, snapshot
+from actorflow._core.snapshot import rest, restore, snapshot
 from actorflow._core.spec import Spec
 from actorflow.errors import ActorflowError, DecodeError, UnknownEntity
 
@@ -111,7 +111,8 @@ class Shelf:
         actor.strict = self._strict
         if head.records:
             self._bring_back(actor, path, head)
-            ids.touched.clear()
+            ids.touched = NONE_YET
+            actor.seed = actor.nonce or actor.seed  # of later lives only
         if tail is not None:
             replay(actor, tail.records)
         resident = Resident(address, path, actor, head, frame)
@@ -234,6 +235,8 @@ class Shelf:
             rows.append(Row(STATUSES, status_key(status, path), b""))
         resident.head = head
         resident.tail = None
+        if quiet(actor):
+            rest(actor)  # nobody may speak to it for years
         return rows
 
     def rows_unread(self, tail: Tail, old: Head, position: int) -> tuple[list[Row], Head]:
@@ -307,7 +310,7 @@ class Shelf:
             Row(IDS, id_key(path, id_), pack_known(id_, known[id_]) if id_ in known else None)
             for id_ in ids.touched
         ]
-        ids.touched.clear()
+        ids.touched = NONE_YET
         return rows
 
 

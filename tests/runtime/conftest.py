@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from actorflow._runtime import checkpoint, post, shelf
+from actorflow._runtime import checkpoint, post, residency, shelf
 
 __all__ = ["Knobs"]
 
@@ -26,9 +26,26 @@ class Knobs:
         """So many actors are put into the tables with one frame."""
         self._set(checkpoint, "SLICE_ACTORS", actors)
 
+    def hurry(self, times: int) -> None:
+        """By how much more than came with a frame may go with it, and how often the hand comes by it."""
+        self._set(checkpoint, "HURRY_MAX", times)
+        self._set(residency, "HAND_PASSES", times)
+
+    def queue(self, actors: int) -> None:
+        """So many that wait to leave have more of them go with a frame."""
+        self._set(checkpoint, "QUEUE_ACTORS", actors)
+
+    def crowd(self, actors: int) -> None:
+        """So many that came only to be asked are worth a frame with which others leave."""
+        self._set(residency, "CROWD", actors)
+
     def forgets(self, frames: int) -> None:
         """So many frames are cut off with one frame."""
         self._set(checkpoint, "FORGET_FRAMES", frames)
+
+    def behind(self, records: int) -> None:
+        """Whoever closes a run with so many records that no table has is put there."""
+        self._set(checkpoint, "BEHIND_RECORDS", records)
 
     def lag(self, microseconds: int) -> None:
         """So long the tables may lag behind."""

@@ -1,0 +1,101 @@
+"""However much comes, and for however long: what the tables do not have is bounded, and so is memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from actorflow import Limits, Runtime
+from persistence import MemoryJournal
+
+from .conftest import Knobs
+from .drive import Drive
+from .town import Echo
+
+LOG_BYTES = 64 << 10
+BOUNDED = Limits(log_bytes=LOG_BYTES, resident_actors=1 << 20)
+FRAMES = 50
+
+
+def flooded(messages: int, payload: int, actors: int, limits: Limits) -> tuple[list[int], Drive]:
+    """What the log held before each frame of a flood, with so many messages in each."""
+    drive = Drive(limits=limits, every=messages)
+    text = "x" * payload
+    held: list[int] = []
+    for number in range(messages * FRAMES):
+        drive.send(Echo, f"e-{number % actors}", Echo.hear, text)
+        if number % messages == 0:
+            held.append(sum(len(frame) for _, frame in drive.journal.frames()))
+    return held, drive
+
+
+FLOODS = pytest.mark.parametrize(
+    ("messages", "payload", "actors"),
+    [(200, 20, 1 << 20), (100, 5_000, 1_000)],
+    ids=["births", "many bytes"],
+)
+
+
+@FLOODS
+def test_a_checkpoint_keeps_up_with_what_comes(messages: int, payload: int, actors: int) -> None:
+    """The log, and with it the records in memory, does not grow for as long as the load lasts."""
+    held, drive = flooded(messages, payload, actors, BOUNDED)
+    half = len(held) // 2
+    assert max(held[half:]) <= 1.25 * max(held[:half])
+    assert drive.population.checkpoint.count >= 3
+    drive.close()
+
+
+@FLOODS
+def test_a_checkpoint_in_slices_of_one_size_does_not(
+    knobs: Knobs, messages: int, payload: int, actors: int
+) -> None:
+    """The control: the same load outgrows a checkpoint that takes as much along whatever comes."""
+    knobs.hurry(0)
+    held, _ = flooded(messages, payload, actors, BOUNDED)
+    half = len(held) // 2
+    assert max(held[half:]) > 1.25 * max(held[:half])
+
+
+@pytest.mark.parametrize("times", [0, None], ids=["control", "kept up with"])
+@pytest.mark.parametrize("log_bytes", [LOG_BYTES, 1 << 30], ids=["little log", "much log"])
+def test_memory_keeps_up_with_births(knobs: Knobs, times: int | None, log_bytes: int) -> None:
+    """However many actors begin with each frame, those that are idle leave as fast."""
+    knobs.queue(200)
+    if times is not None:
+        knobs.hurry(times)
+    limits = Limits(log_bytes=log_bytes, resident_actors=200)
+    _, drive = flooded(200, 20, 1 << 20, limits)
+    assert (len(drive.population.residents) <= 200 + 15 * 200) == (times is None)
+
+
+@pytest.mark.parametrize("behind", [50, 1 << 30], ids=["kept up with", "control"])
+@pytest.mark.parametrize("every", [1, 7, 0], ids=["frame by frame", "some at a time", "all at once"])
+def test_an_actor_that_was_spoken_to_for_long_is_soon_made_again(
+    knobs: Knobs, behind: int, every: int
+) -> None:
+    """Whoever makes it again after a crash has no more to replay than one run, checkpoint or not."""
+    knobs.behind(behind)
+    drive = Drive(limits=Limits(continue_records=100), every=every)
+    for number in range(1_000):
+        drive.send(Echo, "e", Echo.hear, str(number))
+    drive.commit()
+    assert not drive.population.checkpoint.count
+    after = drive.crash()
+    assert after.state(Echo, "e").heard == [str(number) for number in range(1_000)]
+    tail = after.resident(Echo, "e").tail
+    replayed = 0 if tail is None else len(tail.records)
+    assert (replayed <= 110) == (behind == 50)
+
+
+@pytest.mark.parametrize("crowd", [20, 1 << 30], ids=["kept up with", "control"])
+async def test_actors_that_are_only_asked_leave_as_well(knobs: Knobs, crowd: int) -> None:
+    """Who asks all of a large store one after the other does not have it in memory in the end."""
+    knobs.crowd(crowd)
+    journal = MemoryJournal()
+    async with Runtime(journal, entities=[Echo]) as runtime, runtime.batch() as batch:
+        for number in range(1_000):
+            batch.signal(runtime.actor(Echo, f"e-{number}"), Echo.hear, "a")
+    async with Runtime(journal, entities=[Echo], limits=Limits(resident_actors=100)) as runtime:
+        for number in range(1_000):
+            assert await runtime.actor(Echo, f"e-{number}").query(Echo.counted) == 1
+        assert (runtime.statistics().residents < 400) == (crowd == 20)
