@@ -3,7 +3,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-SIZE ?= full
+NAME ?= all
+SIZE ?= small
+JSON ?=
+PICTURES ?=
 RUN := $(VENV)/bin/python -m
 COMMA := ,
 
@@ -60,8 +63,10 @@ prove: $(STAMP) ## the same tests, searching much longer; the seed is printed; S
 mutants: $(STAMP) ## mistakes made on purpose where it is decided, one at a time, and which no test notices: an hour; ARGS='--sample 50'
 	@$(RUN) tests.mutants $(ARGS)
 
-bench: $(STAMP) ## benchmarks: NAME=turn for one, SIZE=small for a quick look
-	@$(RUN) benchmarks $(NAME) --size $(SIZE)
+bench: $(STAMP) ## all benchmarks, five minutes; NAME=signals for one, SIZE=full, JSON=file, PICTURES=folder
+	@$(if $(PICTURES),$(VENV)/bin/python -c 'import matplotlib' 2>/dev/null || $(RUN) pip install --quiet --no-input \
+		--disable-pip-version-check -e '.[pictures]')
+	@$(RUN) benchmarks $(NAME) --size $(SIZE) $(if $(JSON),--json '$(JSON)') $(if $(PICTURES),--pictures '$(PICTURES)')
 
 format: $(STAMP) ## ruff: format, and mend what can be mended safely
 	@$(RUN) ruff check --fix-only --quiet . && $(RUN) ruff format .

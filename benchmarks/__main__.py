@@ -1,4 +1,4 @@
-"""Asks the questions by name, prints the answers as they come, and keeps them.  Knows nothing of any of them."""
+"""Asks the questions by name, prints each answer as it comes, and keeps them.  Knows nothing of any."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ import argparse
 import importlib
 import inspect
 import json
-import os
 import pkgutil
-import platform
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import lmdb
-import trio
 from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
 
 from ._case import Case, Size
-from ._run import Answer, answer
+from ._run import Answer, Failed, answer
+from ._table import Table, machine, told
 
-WIDTHS = (44, 16, 14, 8, 18)
+INTERRUPTED = 130
+"""What a shell makes of Ctrl-C."""
+
+Asking = Callable[[Size], Iterable[Case]]
 
 
 def names() -> list[str]:
@@ -37,94 +42,53 @@ def question(name: str) -> str:
     return text.partition("\n\n")[0].replace("\n", " ")
 
 
-def ask(name: str, size: Size, console: Console, *, rounds: int | None = None) -> list[Answer]:
-    """Run its cases, and print a row for each."""
-    cases: Callable[[Size], Iterable[Case]] = importlib.import_module(f"benchmarks.{name}").cases
-    rows = list(cases(size))
-    console.print(f"\n[bold]{name}[/]: {question(name)}")
-    for durability in dict.fromkeys(case.durability for case in rows):
-        console.print(f"[dim]durability: {durability}[/]")
-    console.print(f"[dim]{_row('', 'ours', 'light', 'ratio', 'asked', '')}[/]")
-    answers: list[Answer] = []
-    with console.status("") as status:
-        for number, case in enumerate(rows, 1):
+def cases(name: str) -> Asking:
+    """What it is made of, by size."""
+    made: Asking = importlib.import_module(f"benchmarks.{name}").cases
+    return made
+
+
+def ask(
+    name: str, asked: str, cases: Sequence[Case], console: Console, *, rounds: int | None = None
+) -> Iterator[Answer | Failed]:
+    """Run the cases of a question, and print a row for each."""
+    table = Table(cases)
+    print_ = _lines(console)
+    print_(f"\n[bold]{name}[/]: {escape(asked)}")
+    for durability in dict.fromkeys(case.durability for case in cases):
+        print_(f"[dim]durability: {escape(durability)}[/]")
+    print_(table.head())
+    with _progress(console) as show:
+        for number, case in enumerate(cases, 1):
 
             def tell(round_: int, times: int, case: Case = case, number: int = number) -> None:
-                status.update(f"{name}: {number} of {len(rows)}: {case}, round {round_} of {times}")
+                show(f"{name}, {number} of {len(cases)}: {case}, round {round_} of {times}")
 
             found = answer(case, rounds=rounds, tell=tell)
-            answers.append(found)
-            console.print(_line(found), highlight=False)
-    return answers
+            print_(table.row(found))
+            yield found
 
 
-def _row(*cells: str) -> str:
-    first, *others, last = cells
-    row = f"{first:<{WIDTHS[0]}}" + "".join(
-        f"{cell:>{width}}" for cell, width in zip(others, WIDTHS[1:], strict=True)
-    )
-    return f"{row}  {last}".rstrip()
+def _lines(console: Console) -> Callable[[str], None]:
+    """Rows are as long as they are: a terminal folds them, a file does not."""
+    return lambda text: console.print(text, highlight=False, soft_wrap=True)
 
 
-def shown(figure: float, unit: str) -> str:
-    """A figure as one would say it: three digits that matter."""
-    text = f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.3g}"
-    return f"{text}{'' if unit.startswith('/') else ' '}{unit}"
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[str], None]]:
+    """Say on a terminal what is being measured; elsewhere nothing.
 
-
-def _line(found: Answer) -> str:
-    case = found.case
-    beside = [f"{name} {shown(value, '').strip()}" for name, value in found.also.items()]
-    row = _row(
-        str(case),
-        shown(found.figure, case.unit),
-        "" if found.light is None else shown(found.light, case.unit),
-        "" if found.share is None else f"{found.share:.2f}",
-        "" if case.asked is None else f"{case.asked} {'✓' if found.kept else '✗'}",
-        ", ".join([*beside, f"[dim]{found.result}[/]"]),
-    )
-    return f"[yellow]{row}[/]" if found.kept is False else row
-
-
-def _told(name: str, found: Sequence[Answer]) -> dict[str, Any]:
-    """A question and its answers, for JSON."""
-    return {
-        "name": name,
-        "question": question(name),
-        "cases": [
-            {
-                "where": dict(one.case.where),
-                "unit": one.case.unit,
-                "figure": one.figure,
-                "figures": list(one.figures),
-                "light": one.light,
-                "lights": list(one.lights),
-                "ratio": one.share,
-                "asked": str(one.case.asked) if one.case.asked else None,
-                "kept": one.kept,
-                "also": dict(one.also),
-                "curve": [list(point) for point in one.curve],
-                "result": one.result,
-                "durability": one.case.durability,
-            }
-            for one in found
-        ],
-    }
-
-
-def machine() -> dict[str, str]:
-    """What the figures were measured on."""
-    return {
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": str(os.cpu_count()),
-        "trio": trio.__version__,
-        "lmdb": ".".join(map(str, lmdb.version())),
-    }
+    It is drawn only when told to: a thread that draws would take part in what is measured, and in the forks.
+    """
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with Live("", console=console, auto_refresh=False, transient=True) as live:
+        yield lambda text: live.update(f"[dim]{escape(text)}[/]", refresh=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Ask the questions named, or list all."""
+    """Ask the questions named, or list all: 0, 1 if a case failed, 130 if it was interrupted."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure, or list the questions."
     )
@@ -133,23 +97,61 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, help="of each case, instead of its own number")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the answers")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw them, with matplotlib")
-    told = parser.parse_args(argv)
-    if not told.name:
+    parser.add_argument(
+        "--kept", type=Path, metavar="FILE", help="draw what --json kept, instead of measuring"
+    )
+    given = parser.parse_args(argv)
+    if given.pictures and find_spec("matplotlib") is None:
+        # Said before anything is measured, and not five minutes later.
+        parser.error(
+            "--pictures: matplotlib is not installed\n"
+            "  hint: make bench PICTURES=folder installs it; or pip install -e '.[pictures]'"
+        )
+    if given.kept:
+        return _draw(json.loads(given.kept.read_text("utf-8"))["questions"], given.pictures or Path())
+    if not given.name:
         for name in names():
             print(f"{name:<16}{question(name)}")
         return 0
-    asked = names() if "all" in told.name else told.name
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    console.print("[dim]" + ", ".join(f"{what} {value}" for what, value in machine().items()) + "[/]")
-    kept = [_told(name, ask(name, told.size, console, rounds=told.rounds)) for name in asked]
-    if told.json:
-        whole = {"machine": machine(), "size": told.size, "questions": kept}
-        told.json.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if told.pictures:
-        from ._pictures import draw  # noqa: PLC0415 - matplotlib is there on demand
+    return _asked(names() if "all" in given.name else given.name, given)
 
-        for path in draw(kept, told.pictures):
-            console.print(f"drawn: {path}")
+
+def _asked(asked: Sequence[str], given: argparse.Namespace) -> int:
+    console = Console()
+    print_ = _lines(console)
+    print_("[dim]" + escape(", ".join(f"{what} {value}" for what, value in machine().items())) + "[/]")
+    began = time.monotonic()
+    whole: dict[str, Any] = {"machine": machine(), "size": given.size, "questions": []}
+    failed: list[tuple[str, Failed]] = []
+    interrupted = False
+    for name in asked:
+        found: list[Answer | Failed] = []
+        try:
+            for one in ask(name, question(name), list(cases(name)(given.size)), console, rounds=given.rounds):
+                found.append(one)  # noqa: PERF402 - what came before Ctrl-C is kept
+        except KeyboardInterrupt:
+            interrupted = True
+        whole["questions"].append(told(name, question(name), found))
+        failed += [(name, one) for one in found if isinstance(one, Failed)]
+        if interrupted:
+            print_("[red]interrupted: what is above is all there is[/]")
+            break
+    for name, one in failed:
+        print_(f"\n[red]{name}, {one.case}, failed:[/]\n{escape(one.why.rstrip())}")
+    print_(f"\n[dim]{time.monotonic() - began:,.0f} seconds in all[/]")
+    if given.json:
+        given.json.parent.mkdir(parents=True, exist_ok=True)
+        given.json.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if given.pictures and not interrupted:
+        _draw(whole["questions"], given.pictures)
+    return INTERRUPTED if interrupted else 1 if failed else 0
+
+
+def _draw(questions: Sequence[dict[str, Any]], folder: Path) -> int:
+    from ._pictures import draw  # noqa: PLC0415 - matplotlib is there on demand
+
+    for path in draw(questions, folder):
+        print(f"drawn: {path}")
     return 0
 
 

@@ -24,11 +24,11 @@ class Found:
     figure: float
     """What was asked for, in the case's unit."""
     result: object = None
-    """What came out, to show that nothing was left out for speed's sake: every round has to come to the same."""
+    """What came out, to show that nothing was left out for speed's sake: the same in every round."""
     also: Mapping[str, float] = field(factory=dict[str, float])
     """Figures that stand beside, by name."""
     curve: Sequence[tuple[float, float]] = ()
-    """What a picture draws instead of the one figure: a distribution, or a course over time."""
+    """What a picture draws instead of the one figure: a distribution, as percentiles and milliseconds."""
 
 
 Work = Callable[[Path], Found] | Callable[[Path], Coroutine[Any, Any, Found]]
@@ -50,7 +50,7 @@ class Asked(NamedTuple):
         return value >= self.bound if self.least else value <= self.bound
 
     def __str__(self) -> str:
-        return f"{'≥' if self.least else '≤'} {self.bound:,g}{' of light' if self.of == 'light' else ''}"
+        return f"{'≥' if self.least else '≤'} {self.bound:,g}{' ×' if self.of == 'light' else ''}"
 
 
 def at_least(bound: float, of: Literal["figure", "light"] = "light") -> Asked:
@@ -73,13 +73,23 @@ class Case:
     """Of the figure: ``/s``, ``ms``, ``µs``, ``MB``, …."""
     ours: Work
     light: Work | None = None
-    """The least that it could cost, measured in turn with ours, and in the same unit."""
+    """What it is read against: the least that it could cost, measured in turn with ours, in the same unit."""
+    against: str = "light"
+    """What that is, at the head of its column, where it is not the bare loop of ``_light``."""
     asked: Asked | None = None
+    also_asked: Mapping[str, Asked] = field(factory=dict[str, Asked])
+    """The same of figures that stand beside, by their names."""
     rounds: int = 3
+    seconds_max: int = 900
+    """A round that takes longer is ended, and has failed."""
     durability: str = SYNCED
 
     def __str__(self) -> str:
-        return ", ".join(
-            f"{value:,} {name}" if isinstance(value, int) else f"{value}"
-            for name, value in self.where.items()
-        )
+        return ", ".join(_said(name, value) for name, value in self.where.items())
+
+
+def _said(name: str, value: str | int) -> str:
+    """``64 callers``, ``1 caller``; what is a text speaks for itself."""
+    if not isinstance(value, int):
+        return value
+    return f"{value:,} {name.removesuffix('s') if value == 1 else name}"
