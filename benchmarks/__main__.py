@@ -138,7 +138,7 @@ def _asked(asked: Sequence[str], given: argparse.Namespace) -> int:
             break
     for name, one in failed:
         print_(f"\n[red]{name}, {one.case}, failed:[/]\n{escape(one.why.rstrip())}")
-    print_(f"\n[dim]{time.monotonic() - began:,.0f} seconds in all[/]")
+    print_(f"\n[dim]{time.monotonic() - began:,.0f} s in all[/]")
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
