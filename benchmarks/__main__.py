@@ -55,15 +55,17 @@ def ask(
     table = Table(cases)
     print_ = _lines(console)
     print_(f"\n[bold]{name}[/]: {escape(asked)}")
-    for durability in dict.fromkeys(case.durability for case in cases):
-        print_(f"[dim]durability: {escape(durability)}[/]")
     print_(table.head())
+    durability = ""
     with _progress(console) as show:
         for number, case in enumerate(cases, 1):
 
             def tell(round_: int, times: int, case: Case = case, number: int = number) -> None:
                 show(f"{name}, {number} of {len(cases)}: {case}, round {round_} of {times}")
 
+            if case.durability != durability:
+                durability = case.durability
+                print_(f"[dim]durability: {escape(durability)}[/]")
             found = answer(case, rounds=rounds, tell=tell)
             print_(table.row(found))
             yield found
