@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure, or list the questions."
     )
-    parser.add_argument("name", nargs="*", choices=[*names(), "all"], metavar="NAME", default=[])
+    parser.add_argument("name", nargs="*", metavar="NAME", help="of a question, or all")
     parser.add_argument("--size", choices=["tiny", "small", "full"], default="small")
     parser.add_argument("--rounds", type=int, help="of each case, instead of its own number")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the answers")
@@ -103,6 +103,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--kept", type=Path, metavar="FILE", help="draw what --json kept, instead of measuring"
     )
     given = parser.parse_args(argv)
+    unknown = [name for name in given.name if name not in {*names(), "all"}]
+    if unknown:
+        there = ", ".join(names())
+        parser.error(f"there is no question {', '.join(unknown)}\n  hint: one of {there}, or all")
     if given.pictures and find_spec("matplotlib") is None:
         # Said before anything is measured, and not five minutes later.
         parser.error(

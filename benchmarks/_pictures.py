@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-__all__ = ["draw"]
+__all__ = ["DARK", "axis_of", "draw", "dusky", "lines_of"]
 
 INK, FAINT, GRID, PAPER = "#1f2328", "#59636e", "#e3e6ea", "#ffffff"
 LINES: Final = ("#0a62c9", "#c2410c", "#15803d", "#9333ea", "#0e7490", "#be185d", "#854d0e", "#475569")
@@ -32,6 +33,10 @@ DARK: Final = {
 """What each colour is in dark surroundings."""
 SIZE = (7.6, 4.3)
 LEAST_POINTS = 2
+TITLE_LETTERS = 66
+SHORT = 24
+SHARES: Final = {50, 90, 99, 99.9, 99.99, 100}
+"""Those that are written below a distribution; the others would run into each other."""
 
 Kept = Mapping[str, Any]
 """A case, as JSON has it."""
@@ -54,10 +59,11 @@ def draw(questions: Sequence[Kept], folder: Path) -> list[Path]:
         done = [case for case in question["cases"] if "failed" not in case]
         for unit in dict.fromkeys(case["unit"] for case in done):
             cases = [case for case in done if case["unit"] == unit]
-            axis = _axis(cases)
+            axis = axis_of(cases)
             if axis is not None:
-                name = f"{question['name']}{'' if unit == done[0]['unit'] else f'_{_word(unit)}'}"
-                drawn.append(_over(axis, question, unit, cases, folder / f"{name}.svg"))
+                drawn.append(
+                    _over(axis, question, unit, cases, folder / f"{question['name']}_{_word(unit)}.svg")
+                )
         curved = [case for case in done if case["curve"]]
         if curved:
             drawn.append(_distributed(question, curved, folder / f"{question['name']}_waits.svg"))
@@ -68,7 +74,7 @@ def _word(unit: str) -> str:
     return re.sub(r"\W+", "", unit.replace("/", "per_")) or "other"
 
 
-def _axis(cases: Sequence[Kept]) -> str | None:
+def axis_of(cases: Sequence[Kept]) -> str | None:
     """Over what to draw: callers, or else the number that differs most from case to case."""
     numbers: dict[str, set[int]] = {}
     for case in cases:
@@ -76,24 +82,26 @@ def _axis(cases: Sequence[Kept]) -> str | None:
             if isinstance(value, int):
                 numbers.setdefault(name, set()).add(value)
     differing = {name: len(values) for name, values in numbers.items() if len(values) >= LEAST_POINTS}
-    if "callers" in differing:
-        return "callers"
-    return max(differing, key=lambda name: differing[name], default=None)
+    for axis in sorted(differing, key=lambda name: (name != "callers", -differing[name])):
+        if any(len(line.xs) >= LEAST_POINTS for line in lines_of(axis, cases)):
+            return axis
+    return None
 
 
-def _lines(axis: str, cases: Iterable[Kept]) -> list[Line]:
+def lines_of(axis: str, cases: Iterable[Kept]) -> list[Line]:
     """One for each of what else differs."""
-    groups: dict[str, list[Kept]] = {}
+    groups: dict[tuple[int | str, ...], list[Kept]] = {}
     cases = [case for case in cases if axis in case["where"]]
     others = [name for case in cases for name in case["where"] if name != axis]
     told = [name for name in dict.fromkeys(others) if len({case["where"].get(name) for case in cases}) > 1]
     for case in cases:
-        where = case["where"]
-        name = ", ".join(_said(name, where[name]) for name in told if name in where)
-        groups.setdefault(name, []).append(case)
+        groups.setdefault(tuple(case["where"].get(name, "") for name in told), []).append(case)
     lines: list[Line] = []
-    for name, group in groups.items():
+    for key, group in sorted(
+        groups.items(), key=lambda pair: [value for value in pair[0] if isinstance(value, int)]
+    ):
         group.sort(key=lambda case: case["where"][axis])
+        name = ", ".join(_said(*one) for one in zip(told, key, strict=True) if one[1] != "")
         lights = [case["light"] for case in group]
         lines.append(
             Line(
@@ -114,10 +122,10 @@ def _said(name: str, value: str | int) -> str:
 
 def _over(axis: str, question: Kept, unit: str, cases: Sequence[Kept], path: Path) -> Path:
     figure, axes = _sheet(question, _high(unit))
-    lines = _lines(axis, cases)
+    lines = lines_of(axis, cases)
     for line, colour in zip(lines, LINES * len(lines), strict=False):
         axes.plot(line.xs, line.ours, "o-", color=colour, label=line.name or "ours", zorder=3)
-        if line.against is not None:
+        if line.against is not None and len(line.xs) >= LEAST_POINTS:
             axes.plot(line.xs, line.against, "o--", color=colour, alpha=0.55, linewidth=1.2, markersize=3)
     against = next((case["against"] for case in cases if case["against"]), None)
     if against:
@@ -152,7 +160,8 @@ def _distributed(question: Kept, cases: Sequence[Kept], path: Path) -> Path:
         if commit is not None:
             axes.axhline(commit, color=FAINT, linestyle="--", linewidth=1.2, label="the median commit")
         for place, (share, _) in zip(places, case["curve"], strict=True):
-            ticks[place] = "slowest" if share == 100 else f"{share:g} %"
+            if share in SHARES:
+                ticks[place] = "slowest" if share == 100 else f"{share:g} %"
     axes.set_xscale("log")
     axes.set_yscale("log")
     shown = sorted(ticks)
@@ -180,9 +189,8 @@ def _sheet(question: Kept, unit: str) -> tuple[Any, Any]:
     )
     figure, axes = importlib.import_module("matplotlib.pyplot").subplots(figsize=SIZE, facecolor=PAPER)
     axes.set_facecolor(PAPER)
-    axes.set_title(
-        f"{question['name'].replace('_', ' ')}", loc="left", color=INK, fontsize=13, weight="bold", pad=26
-    )
+    title = "\n".join(textwrap.wrap(question["question"], TITLE_LETTERS))
+    axes.set_title(title, loc="left", color=INK, fontsize=11.5, weight="bold", pad=26, linespacing=1.35)
     axes.text(0, 1.035, unit, transform=axes.transAxes, color=FAINT)
     return figure, axes
 
@@ -200,15 +208,21 @@ def _kept(figure: Any, axes: Any, path: Path, *, legend: bool) -> Path:
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
     if legend:
         axes.legend(
-            frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), labelcolor=INK, handlelength=1.8
+            frameon=False,
+            loc="upper left",
+            bbox_to_anchor=(-0.012, -0.15),
+            labelcolor=INK,
+            handlelength=1.8,
+            ncols=3 if all(len(text) < SHORT for text in axes.get_legend_handles_labels()[1]) else 2,
+            columnspacing=1.6,
         )
     figure.savefig(path, bbox_inches="tight", pad_inches=0.25, metadata={"Date": None})
     importlib.import_module("matplotlib.pyplot").close(figure)
-    path.write_text(_dusky(path.read_text("utf-8")), "utf-8")
+    path.write_text(dusky(path.read_text("utf-8")), "utf-8")
     return path
 
 
-def _dusky(svg: str) -> str:
+def dusky(svg: str) -> str:
     """With other colours in dark surroundings; who knows nothing of such rules sees the light ones."""
     rules = [
         f'[style*="{what}: {light}"] {{ {what}: {dark} !important }}'

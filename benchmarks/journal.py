@@ -24,7 +24,7 @@ from persistence import Journal, LmdbJournal, MemoryJournal
 
 from ._case import SYNCED, Case, Found, Size
 
-SCALE: dict[Size, int] = {"tiny": 1, "small": 25, "full": 100}
+SCALE: dict[Size, int] = {"tiny": 1, "small": 25, "full": 150}
 MESSAGES = (1, 16, 128, 1_024)
 MESSAGE_BYTES = 80
 ROW = bytes(200)
@@ -184,7 +184,7 @@ def cases(size: Size) -> Iterator[Case]:
     scale = SCALE[size]
     for sync in (True, False):
         for messages in MESSAGES:
-            times = max(2, (8 if sync else 150) * scale // (1 + messages // 16))
+            times = max(2, (4 if sync else 150) * scale // (1 + messages // 16))
             shape: dict[str, Any] = {"messages": messages, "times": times, "sync": sync}
             yield Case(
                 where={"what": "a commit" if sync else "a commit, not synced", "messages": messages},
