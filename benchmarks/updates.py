@@ -18,7 +18,7 @@ from typing import Any
 import trio
 from attrs import field
 
-from actorflow import Runtime, entity, query, update
+from actorflow import ActorHandle, Runtime, entity, query, update
 from persistence import LmdbJournal
 
 from ._case import Case, Found, Size, at_most
@@ -83,9 +83,13 @@ async def together(path: Path, callers: int, actors: int, messages: int) -> Foun
     """Updates a second."""
     async with Runtime(LmdbJournal(path / "journal"), entities=[Cart]) as runtime:
         carts = [runtime.actor(Cart, f"cart-{number}") for number in range(actors)]
+
+        async def begin(cart: ActorHandle[Cart]) -> None:
+            assert await cart.update(Cart.add, "sku-0", 1) == 1
+
         async with trio.open_nursery() as nursery:
             for cart in carts:
-                nursery.start_soon(cart.update, Cart.add, "sku-0", 1)
+                nursery.start_soon(begin, cart)
 
         async def call(caller: int) -> None:
             for number in range(messages // callers):

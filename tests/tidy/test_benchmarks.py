@@ -45,6 +45,13 @@ def test_every_size_has_cases() -> None:
             assert len(set(rows)) == len(rows), f"{name}, {size}"
 
 
+def test_the_page_knows_every_question() -> None:
+    """Whoever reads how to run them finds each of them there."""
+    page = (ROOT / "docs/explanation/performance.md").read_text("utf-8")
+    missing = [name for name in benchmarks.names() if f"| `{name}` |" not in page]
+    assert not missing
+
+
 def test_an_unknown_benchmark_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """Asking for a benchmark that is not there is answered with its name, not with a traceback."""
     with pytest.raises(SystemExit):
@@ -228,14 +235,9 @@ def test_a_case_that_fails_does_not_end_the_others(ask: Asking, how: str) -> Non
 async def live(path: Path) -> Found:
     """Tell in which process, and whether anything was there before."""
     there = trio.Path(path)
-    before = [file async for file in _files(there)]
+    before = len(list(await there.iterdir()))
     await (there / "file").write_text("x")
-    return Found(os.getpid(), curve=[(50, 1.5)], also={"before": len(before)})
-
-
-async def _files(folder: trio.Path) -> Any:
-    for file in await folder.iterdir():
-        yield file
+    return Found(os.getpid(), curve=[(50, 1.5)], also={"before": before})
 
 
 def test_a_round_has_a_process_and_a_directory_of_its_own(ask: Asking) -> None:
