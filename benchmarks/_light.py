@@ -68,7 +68,8 @@ class Light:
 
 
 async def light(path: Path, callers: int, actors: int, messages: int, payload: str = "") -> Found:
-    """Messages a second, each with such a payload besides."""
+    """Messages a second, each with such a payload besides; as many from each caller."""
+    messages -= messages % callers
     bare = Light(path, actors)
 
     async def call(caller: int) -> None:
