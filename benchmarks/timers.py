@@ -72,17 +72,22 @@ class Calendar:
         return len(self.rung)
 
 
+def _key(number: int) -> str:
+    """What is due in the same microsecond fires in the order of keys."""
+    return f"calendar-{number:06}"
+
+
 async def armed(path: Path, actors: int, each: int, ahead: timedelta) -> Found:
     """Timers armed a second."""
     async with Runtime(LmdbJournal(path / "journal"), entities=[Calendar]) as runtime:
         took = await _mark(runtime, actors, each, ahead)
-        some = await runtime.actor(Calendar, "calendar-0").describe()
+        some = await runtime.actor(Calendar, _key(0)).describe()
     assert len(some.waiting) == each
     return Found(actors * each / took, actors * each, {"messages/s": actors * max(1, each // AT_ONCE) / took})
 
 
 async def _mark(runtime: Runtime, actors: int, each: int, ahead: timedelta) -> float:
-    calendars = [runtime.actor(Calendar, f"calendar-{number}") for number in range(actors)]
+    calendars = [runtime.actor(Calendar, _key(number)) for number in range(actors)]
     began = time.perf_counter()
     for first in range(0, each, AT_ONCE):
         for start in range(0, actors, BATCH):
@@ -98,14 +103,12 @@ async def rung(path: Path, actors: int, each: int, ahead: timedelta) -> Found:
     async with Runtime(LmdbJournal(path / "journal"), entities=[Calendar], clock=clock) as runtime:
         await _mark(runtime, actors, each, ahead)
         clock.jump(ahead)
-        await _see(runtime.actor(Calendar, "calendar-0"), 1)
+        await _see(runtime.actor(Calendar, _key(0)), 1)
         began = time.perf_counter()
-        await _see(runtime.actor(Calendar, f"calendar-{actors - 1}"), each)  # whose dates are the last of all
+        await _see(runtime.actor(Calendar, _key(actors - 1)), each)  # whose dates are the last of all
         took = time.perf_counter() - began
         sample = range(0, actors, max(1, actors // SAMPLE))
-        counted = [
-            await runtime.actor(Calendar, f"calendar-{number}").query(Calendar.count) for number in sample
-        ]
+        counted = [await runtime.actor(Calendar, _key(number)).query(Calendar.count) for number in sample]
     assert counted == [each] * len(counted), counted
     return Found(timers / took, timers)
 
