@@ -55,15 +55,17 @@ def ask(
     table = Table(cases)
     print_ = _lines(console)
     print_(f"\n[bold]{name}[/]: {escape(asked)}")
-    for durability in dict.fromkeys(case.durability for case in cases):
-        print_(f"[dim]durability: {escape(durability)}[/]")
     print_(table.head())
+    durability = ""
     with _progress(console) as show:
         for number, case in enumerate(cases, 1):
 
             def tell(round_: int, times: int, case: Case = case, number: int = number) -> None:
                 show(f"{name}, {number} of {len(cases)}: {case}, round {round_} of {times}")
 
+            if case.durability != durability:
+                durability = case.durability
+                print_(f"[dim]durability: {escape(durability)}[/]")
             found = answer(case, rounds=rounds, tell=tell)
             print_(table.row(found))
             yield found
@@ -92,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure, or list the questions."
     )
-    parser.add_argument("name", nargs="*", choices=[*names(), "all"], metavar="NAME", default=[])
+    parser.add_argument("name", nargs="*", metavar="NAME", help="of a question, or all")
     parser.add_argument("--size", choices=["tiny", "small", "full"], default="small")
     parser.add_argument("--rounds", type=int, help="of each case, instead of its own number")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the answers")
@@ -101,6 +103,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--kept", type=Path, metavar="FILE", help="draw what --json kept, instead of measuring"
     )
     given = parser.parse_args(argv)
+    unknown = [name for name in given.name if name not in {*names(), "all"}]
+    if unknown:
+        there = ", ".join(names())
+        parser.error(f"there is no question {', '.join(unknown)}\n  hint: one of {there}, or all")
     if given.pictures and find_spec("matplotlib") is None:
         # Said before anything is measured, and not five minutes later.
         parser.error(
@@ -138,7 +144,7 @@ def _asked(asked: Sequence[str], given: argparse.Namespace) -> int:
             break
     for name, one in failed:
         print_(f"\n[red]{name}, {one.case}, failed:[/]\n{escape(one.why.rstrip())}")
-    print_(f"\n[dim]{time.monotonic() - began:,.0f} seconds in all[/]")
+    print_(f"\n[dim]{time.monotonic() - began:,.0f} s in all[/]")
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

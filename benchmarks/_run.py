@@ -122,10 +122,12 @@ def _apart(work: Work, seconds: int) -> Found:
         with warnings.catch_warnings():
             # Under pytest there are threads, of which nothing here waits for a lock.
             warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork")
+            gc.freeze()  # what is there already is none of the fork's garbage, and stays one copy
             child = os.fork()
         if not child:
             os.close(reading)
             _round(writing, work, Path(directory), seconds)
+        gc.unfreeze()
         with contextlib.suppress(OSError):  # whichever of the two comes first
             os.setpgid(child, child)
         os.close(writing)
@@ -166,7 +168,7 @@ def _end(child: int) -> None:
 
 def _ended(code: int, seconds: int) -> str:
     if code == -signal.SIGALRM:
-        return f"its process was ended, for it took longer than {seconds:,} seconds"
+        return f"its process was ended, for it took longer than {seconds:,} s"
     how = signal.Signals(-code).name if code < 0 else f"code {code}"
     return f"its process ended with {how}, and told nothing"
 
@@ -187,8 +189,6 @@ def _round(writing: int, work: Work, path: Path, seconds: int) -> None:
 
 
 def _here(work: Work, path: Path) -> Found:
-    gc.collect()
-    gc.freeze()
     if inspect.iscoroutinefunction(work):
         found: Found = trio.run(work, path)
         return found

@@ -17,8 +17,6 @@ from ._run import Answer, Failed
 __all__ = ["Table", "machine", "shown", "told"]
 
 GAP = "  "
-WIDTHS = (12, 12, 8, 16)
-"""Ours, the light, their ratio, what is asked."""
 
 
 class Table:
@@ -26,8 +24,11 @@ class Table:
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self._first = max((len(str(case)) for case in cases), default=0)
-        against = dict.fromkeys(case.against for case in cases if case.light is not None)
-        self._against = next(iter(against)) if len(against) == 1 else "beside"
+        beside = dict.fromkeys(case.against for case in cases if case.light is not None)
+        self._against = next(iter(beside)) if len(beside) == 1 else "beside"
+        asked = any(case.asked is not None for case in cases)
+        # Ours, what it is read against, their ratio, what is asked: columns that stay empty are left out.
+        self._widths = (12, 12 if beside else 0, 6 if beside else 0, 14 if asked else 0)
 
     def head(self) -> str:
         """The first row."""
@@ -48,9 +49,10 @@ class Table:
         )
         return f"[yellow]{row}[/]" if found.kept is False else row
 
-    def _row(self, first: str, *cells: str) -> str:
-        *others, last = cells
-        middle = "".join(f"{GAP}{cell:>{width}}" for cell, width in zip(others, WIDTHS, strict=True))
+    def _row(self, first: str, *row: str) -> str:
+        *others, last = row
+        cells = [cell.rjust(width) for cell, width in zip(others, self._widths, strict=True) if width]
+        middle = "".join(f"{GAP}{cell}" for cell in cells)
         return f"{escape(f'{first:<{self._first}}')}{middle}{GAP}{last}".rstrip()
 
 

@@ -3,18 +3,18 @@
 Actors that ask for one after another: each waits until the record that asks is durable, and the record that
 tells how it ended asks for the next, so one commit serves both.  And a hierarchical fan-out: a parent with
 children, each of which asks for many, never more than so many at a time.  The activities do nothing, so what
-is measured is the house.  The memory is what the process holds besides the pages of the journal's file.
+is measured is the house.  The memory is what the process holds at most, without the pages of the journal's
+file, which the system takes back when it likes; and with them.
 """
 
 from __future__ import annotations
 
-import argparse
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from statistics import median
-from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import trio
 
@@ -22,14 +22,19 @@ from actorflow import Runtime, activity, entity, fan_out, gather, update
 from actorflow import main as course
 from persistence import LmdbJournal
 
+from ._case import Case, Found, Size, at_least, at_most
+
 # actors that ask one after another, and how often; children, and how often each asks
-SHAPES = {
-    "full": ([(1, 1_000), (20, 100), (100, 100)], [(100, 100), (1_000, 100)]),
-    "small": ([(2, 5)], [(3, 4)]),
+SHAPES: dict[Size, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {
+    "tiny": ([(2, 5)], [(3, 4)]),
+    "small": ([(1, 500), (20, 100), (100, 100)], [(100, 100)]),
+    "full": ([(1, 1_000), (20, 100), (100, 100)], [(100, 100), (1_000, 100), (1_000, 1_000)]),
 }
-ROUNDS = {"full": 3, "small": 1}
 AT_ONCE = 50
 CHILDREN_AT_ONCE = 100
+MEMORY = "MB"
+LOOK_S = 0.25
+"""How often the memory is looked at."""
 
 
 @activity
@@ -74,66 +79,80 @@ class Whole:
         return sum((await fan_out(parts, result=int, at_most=CHILDREN_AT_ONCE)).values())
 
 
-class Measured(NamedTuple):
-    """What a round came to."""
-
-    rate: float
-    commits: float
-    """For each activity."""
-
-
-async def in_a_row(path: Path, actors: int, times: int) -> Measured:
+async def in_a_row(path: Path, actors: int, times: int) -> Found:
     """Actors that ask for one after another."""
-    async with Runtime(LmdbJournal(path), entities=[Row]) as runtime:
+    told: list[int] = []
+    async with _remembered() as also, Runtime(LmdbJournal(path / "journal"), entities=[Row]) as runtime:
 
         async def ask(number: int) -> None:
-            await runtime.actor(Row, f"a{number}").update(Row.ask, times)
+            told.append(await runtime.actor(Row, f"a{number}").update(Row.ask, times))
 
         began = time.perf_counter()
         async with trio.open_nursery() as nursery:
             for number in range(actors):
                 nursery.start_soon(ask, number)
         took = time.perf_counter() - began
-        return Measured(actors * times / took, runtime.statistics().commits / (actors * times))
+        also["commits each"] = runtime.statistics().commits / (actors * times)
+    assert told == [sum(range(times))] * actors
+    return Found(actors * times / took, sum(told), also)
 
 
-async def spread_out(path: Path, parts: int, times: int) -> Measured:
+async def fanned_out(path: Path, children: int, times: int) -> Found:
     """A parent, its children, and what each of them asks for."""
-    async with Runtime(LmdbJournal(path), entities=[Whole, Part]) as runtime:
+    runtime = Runtime(LmdbJournal(path / "journal"), entities=[Whole, Part])
+    async with _remembered() as also, runtime:
         began = time.perf_counter()
-        whole = await runtime.start(Whole(parts, times), "whole")
-        assert await whole.result(int) == parts * sum(range(times))
+        whole = await runtime.start(Whole(children, times), "whole")
+        told = await whole.result(int)
         took = time.perf_counter() - began
-        return Measured(parts * times / took, runtime.statistics().commits / (parts * times))
+        also["commits each"] = runtime.statistics().commits / (children * times)
+    assert told == children * sum(range(times))
+    return Found(children * times / took, told, also)
 
 
-def _megabytes() -> str:
-    """What the process holds, where the system tells."""
+@asynccontextmanager
+async def _remembered() -> AsyncIterator[dict[str, float]]:
+    """The most that the process held meanwhile, where the system tells."""
+    held: dict[str, float] = {MEMORY: math.nan}
+    async with trio.open_nursery() as nursery:
+
+        async def look() -> None:
+            while True:
+                held[MEMORY] = max(_megabytes("RssAnon"), held[MEMORY])
+                await trio.sleep(LOOK_S)
+
+        nursery.start_soon(look)
+        yield held
+        held[MEMORY] = max(_megabytes("RssAnon"), held[MEMORY])
+        held["MB with the file's pages"] = _megabytes("VmHWM")
+        nursery.cancel_scope.cancel()
+
+
+def _megabytes(of: str) -> float:
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:
-        return "?"
-    return next((f"{int(line.split()[1]) >> 10:,}" for line in lines if line.startswith("RssAnon")), "?")
+        return math.nan
+    return next((int(line.split()[1]) / 1_024 for line in lines if line.startswith(of)), math.nan)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(prog="activities")
-    parser.add_argument("--size", choices=["small", "full"], default="full")
-    parser.add_argument("--million", action="store_true", help="only the fan-out to a million: minutes")
-    arguments = parser.parse_args(argv)
-    size: str = arguments.size
-    rows, fans = ([], [(1_000, 1_000)]) if arguments.million else SHAPES[size]
-    rounds = 1 if arguments.million else ROUNDS[size]
-    print(f"{'':>14}{'actors':>8}{'each':>8}{'activities/s':>14}{'commits':>9}{'MB':>8}")
-    for name, shapes, measure in (("in a row", rows, in_a_row), ("fanned out", fans, spread_out)):
-        for actors, times in shapes:
-            found: list[Measured] = []
-            for _ in range(rounds):
-                with TemporaryDirectory() as directory:
-                    found.append(trio.run(measure, Path(directory) / "journal", actors, times))
-            rate, commits = median(one.rate for one in found), median(one.commits for one in found)
-            print(
-                f"{name:>14}{actors:>8}{times:>8}{rate:>14,.0f}{commits:>9.3f}{_megabytes():>8}", flush=True
-            )
-    return 0
+def cases(size: Size) -> Iterator[Case]:
+    """One after another, and fanned out."""
+    rows, fans = SHAPES[size]
+    for actors, times in rows:
+        yield Case(
+            where={"actors": actors, "activities each": times, "how": "in a row"},
+            unit="/s",
+            ours=partial(in_a_row, actors=actors, times=times),
+            asked=at_least(10_000, of="figure") if (actors, times) == (20, 100) else None,
+        )
+    for children, times in fans:
+        million = children * times == 1_000_000
+        yield Case(
+            where={"children": children, "activities each": times, "how": "fanned out"},
+            unit="/s",
+            ours=partial(fanned_out, children=children, times=times),
+            asked=at_least(20_000, of="figure") if million else None,
+            also_asked={MEMORY: at_most(1_024, of="figure")} if million else {},
+            rounds=1 if million else 3,
+        )

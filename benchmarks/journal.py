@@ -1,54 +1,50 @@
 """How long does a commit take, and what does the journal add to bare LMDB?
 
-Commits are of one frame, as the runtime writes them: so many records of 80 bytes, packed.  Each figure is the
-median of several rounds.  Below the commits with a sync stand the same without: what the journal adds is few
-microseconds, and drowns in those of the disk.
+Commits are of one frame, as the runtime writes them: so many records of 80 bytes, packed.  Below the commits
+with a sync stand the same without: what the journal adds is few microseconds, and drowns in those of the
+disk.  Then rows, reads and openings.  ``TMPDIR`` says which disk is asked.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
-import statistics
 import struct
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import lmdb
 
 from persistence import Journal, LmdbJournal, MemoryJournal
 
-ROUNDS = 5
+from ._case import SYNCED, Case, Found, Size
+
+SCALE: dict[Size, int] = {"tiny": 1, "small": 25, "full": 150}
 MESSAGES = (1, 16, 128, 1_024)
 MESSAGE_BYTES = 80
+ROW = bytes(200)
 TABLES = ("rows", "others")
+UNSYNCED = "handed to the system, not synced"
+NOWHERE = "in memory"
 
 
-def _median(work: Callable[[], object], times: int) -> float:
-    """Microseconds each, the median of the rounds."""
-    return statistics.median(_once(work, times) for _ in range(ROUNDS))
+def _frame(messages: int) -> bytes:
+    return random.Random(messages).randbytes(MESSAGE_BYTES * messages)
 
 
-@contextmanager
-def _bare(folder: Path, frame: bytes, *, sync: bool) -> Iterator[Callable[[], object]]:
-    """begin, put, commit, and nothing else."""
-    key = struct.Struct(">Q").pack
-    path = str(folder / f"bare {len(frame)} {sync}")
-    with lmdb.open(path, lib_version=0, map_size=1 << 30, max_dbs=4, sync=sync, metasync=sync) as env:
-        log = env.open_db(b"log")
-        position = 0
-
-        def commit() -> None:
-            nonlocal position
-            position += 1
-            txn = env.begin(write=True)
-            txn.put(key(position), frame, append=True, db=log)
-            txn.commit()
-
-        yield commit
+def _timed(work: Callable[[], object], times: int) -> float:
+    """Microseconds each, the median."""
+    took: list[float] = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        took.append(time.perf_counter() - began)
+    return median(took) * 1e6
 
 
 @contextmanager
@@ -58,124 +54,165 @@ def _opened(journal: Journal) -> Iterator[Journal]:
     journal.close()
 
 
-def _appending(journal: Journal, frame: bytes) -> Callable[[], object]:
+# -- commits ---------------------------------------------------------------------------------------------
+
+
+def committed(path: Path, messages: int, times: int, *, sync: bool) -> Found:
+    """Commits of one frame."""
+    frame = _frame(messages)
+    with _opened(LmdbJournal(path / "journal", durability="power" if sync else "process")) as journal:
+        return _committed(journal, frame, messages, times)
+
+
+def remembered(_: Path, times: int) -> Found:
+    """The same in memory."""
+    with _opened(MemoryJournal()) as journal:
+        return _committed(journal, _frame(1), 1, times)
+
+
+def _committed(journal: Journal, frame: bytes, messages: int, times: int) -> Found:
     def commit() -> None:
         with journal.write() as batch:
             batch.append(frame)
 
-    return commit
+    took = _timed(commit, times)
+    assert [kept for _, kept in journal.frames()] == [frame] * times
+    return Found(took, times, {"µs a message": took / messages})
 
 
-def _commits(folder: Path, scale: int) -> None:
-    """Commits of one frame, beside bare LMDB."""
-    print(f"{'µs a commit of one frame':<38}{'bare LMDB':>12}{'journal':>12}{'more':>10}{'µs a message':>16}")
-    for sync in (True, False):
-        for messages in MESSAGES:
-            frame = random.Random(messages).randbytes(MESSAGE_BYTES * messages)
-            times = max(1, (4 if sync else 150) * scale // (1 + messages // 16))
-            path = folder / f"journal {messages} {sync}"
-            journal = LmdbJournal(path, durability="power" if sync else "process")
-            with _bare(folder, frame, sync=sync) as bare, _opened(journal):
-                least, took = _beside(bare, _appending(journal, frame), times)
-            what = f"{messages:>5} messages, {'synced' if sync else 'not synced'}"
-            print(f"{what:<38}{least:>12.1f}{took:>12.1f}{took - least:>+10.1f}{took / messages:>16.2f}")
-    with _opened(MemoryJournal()) as memory:
-        took = _median(_appending(memory, bytes(MESSAGE_BYTES)), 100 * scale)
-        print(f"{'    1 message, in memory':<38}{'':>12}{took:>12.1f}")
+def bare(path: Path, messages: int, times: int, *, sync: bool) -> Found:
+    """begin, put, commit, and nothing else."""
+    key, numbers, frame = struct.Struct(">Q").pack, count(1), _frame(messages)
+    with lmdb.open(
+        str(path / "bare"), lib_version=0, map_size=1 << 30, max_dbs=4, sync=sync, metasync=sync
+    ) as env:
+        log = env.open_db(b"log")
+
+        def commit() -> None:
+            txn = env.begin(write=True)
+            txn.put(key(next(numbers)), frame, append=True, db=log)
+            txn.commit()
+
+        return Found(_timed(commit, times))
 
 
-def _beside(one: Callable[[], object], other: Callable[[], object], times: int) -> tuple[float, float]:
-    """Both in turn, round by round: what the disk is doing meanwhile meets both alike."""
-    pairs = [(_once(one, times), _once(other, times)) for _ in range(ROUNDS)]
-    return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
+# -- rows and reads --------------------------------------------------------------------------------------
 
 
-def _once(work: Callable[[], object], times: int) -> float:
-    began = time.perf_counter()
-    for _ in range(times):
-        work()
-    return (time.perf_counter() - began) / times * 1e6
+@contextmanager
+def _rows(path: Path, rows: int) -> Iterator[tuple[Journal, list[bytes], Callable[[Sequence[bytes]], None]]]:
+    """A journal for rows, their keys, and what writes them in one commit."""
+    with _opened(LmdbJournal(path / "journal", durability="process")) as journal:
+
+        def write(keys: Sequence[bytes]) -> None:
+            with journal.write() as batch:
+                for key in keys:
+                    batch.put("rows", key, ROW)
+
+        yield journal, [b"actor-%012d" % number for number in range(rows)], write
 
 
-def _rows_and_reads(folder: Path, scale: int) -> None:
-    """What a checkpoint writes, and what is read."""
-    rows = 20 * scale
-    journal = LmdbJournal(folder / "rows", durability="process")
-    value = bytes(200)
-    keys = [b"actor-%012d" % number for number in range(rows)]
-    shuffled = random.Random(1).sample(keys, rows)
+def rows_written(path: Path, rows: int, *, shuffled: bool) -> Found:
+    """What a checkpoint writes."""
+    with _rows(path, rows) as (journal, keys, write):
+        ordered = random.Random(1).sample(keys, rows) if shuffled else keys
+        took = _timed(lambda: write(ordered), 3) / rows
+        assert journal.read("rows", keys[-1]) == ROW
+    return Found(took, rows)
 
-    def write(ordered: Sequence[bytes]) -> None:
-        with journal.write() as batch:
-            for key in ordered:
-                batch.put("rows", key, value)
 
-    def row(what: str, took: float) -> None:
-        print(f"{what:<50}{took:>12.2f}")
+def rows_read(path: Path, rows: int) -> Found:
+    """In random order."""
+    with _rows(path, rows) as (journal, keys, write):
+        write(keys)
+        some = iter(random.Random(1).sample(keys, rows))
+        return Found(_timed(lambda: journal.read("rows", next(some)), rows), rows)
 
-    print(f"\n{'µs':<50}")
-    with _opened(journal):
-        row("a row of 200 bytes, in order, one commit for all", _median(lambda: write(keys), 1) / rows)
-        row("  in random order", _median(lambda: write(shuffled), 1) / rows)
-        some = iter(shuffled * ROUNDS)
-        row("a row, read", _median(lambda: journal.read("rows", next(some)), rows))
-        row(
-            "a row, of a scan of 100",
-            _median(lambda: journal.scan("rows", b"", None, at_most=100), scale) / 100,
-        )
-        for _ in range(scale):
+
+def rows_scanned(path: Path, rows: int) -> Found:
+    """A hundred at a time."""
+    with _rows(path, rows) as (journal, keys, write):
+        write(keys)
+        few = len(journal.scan("rows", b"", None, at_most=100))
+        return Found(_timed(lambda: journal.scan("rows", b"", None, at_most=100), 20) / few, few)
+
+
+def frames_read(path: Path, frames: int) -> Found:
+    """The whole log."""
+    with _opened(LmdbJournal(path / "journal", durability="process")) as journal:
+        for _ in range(frames):
             with journal.write() as batch:
                 batch.append(bytes(MESSAGE_BYTES * 128))
-        frames = scale
-        row("a frame of 128 messages, of the whole log", _median(lambda: _drain(journal), 1) / frames)
-        row("a note", _median(lambda: journal.note(value), scale))
-        row("room", _median(journal.room, scale))
-        row("statistics", _median(journal.statistics, scale))
+        return Found(_timed(lambda: sum(1 for _ in journal.frames()), 5) / frames, frames)
 
 
-def _drain(journal: Journal) -> None:
-    for _ in journal.frames():
-        pass
+def asked(path: Path, what: str, times: int) -> Found:
+    """What a runtime asks of it now and then."""
+    with _opened(LmdbJournal(path / "journal", durability="process")) as journal:
+        works: dict[str, Callable[[], object]] = {
+            "a note": lambda: journal.note(ROW),
+            "room": journal.room,
+            "statistics": journal.statistics,
+        }
+        return Found(_timed(works[what], times))
 
 
-def _openings(folder: Path, scale: int) -> None:
-    """How long until a journal is ready."""
-    print(f"\n{'ms':<50}")
-    numbers = iter(range(1_000_000))
+# -- openings --------------------------------------------------------------------------------------------
 
-    def create() -> None:
-        with _opened(LmdbJournal(folder / f"new {next(numbers)}")):
-            pass
 
-    print(f"{'open one that is not there yet':<50}{_median(create, 3) / 1_000:>12.2f}")
-    for frames in (0, 10 * scale):
-        journal = LmdbJournal(folder / f"there {frames}")
-        with _opened(journal):
+def opened(path: Path, times: int, frames: int | None) -> Found:
+    """Milliseconds until one is ready, and closed again: new each time, or with so many frames of 10 KB."""
+    numbers = count()
+    if frames:
+        with _opened(LmdbJournal(path / "journal")) as journal:
             for _ in range(0, frames, 100):
                 with journal.write() as batch:
-                    for _ in range(100):
+                    for _ in range(min(frames, 100)):
                         batch.append(bytes(10_000))
 
-        def reopen(journal: Journal = journal) -> None:
-            with _opened(journal):
-                pass
+    def reopen() -> None:
+        with _opened(LmdbJournal(path / ("journal" if frames is not None else f"new {next(numbers)}"))):
+            pass
 
-        size = f"{sum(entry.stat().st_size for entry in journal.path.iterdir()) >> 20} MB"
-        print(f"{f'open and close one of {size}':<50}{_median(reopen, 3) / 1_000:>12.2f}")
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", choices=["small", "full"], default="full")
-    parser.add_argument("--folder", default=None, help="where to write: the disk that is asked")
-    told = parser.parse_args(argv)
-    scale = 100 if told.size == "full" else 1
-    with tempfile.TemporaryDirectory(dir=told.folder) as folder:
-        _commits(Path(folder), scale)
-        _rows_and_reads(Path(folder), scale * 10)
-        _openings(Path(folder), scale)
+    took = _timed(reopen, times) / 1e3
+    size = sum(file.stat().st_size for file in (path / "journal").glob("*"))
+    return Found(took, frames, {"MB": size / 1e6} if frames else {})
 
 
-if __name__ == "__main__":
-    main()
+def cases(size: Size) -> Iterator[Case]:
+    """Commits, rows, reads, openings."""
+    scale = SCALE[size]
+    for sync in (True, False):
+        for messages in MESSAGES:
+            times = max(2, (4 if sync else 150) * scale // (1 + messages // 16))
+            shape: dict[str, Any] = {"messages": messages, "times": times, "sync": sync}
+            yield Case(
+                where={"what": "a commit" if sync else "a commit, not synced", "messages": messages},
+                unit="µs",
+                ours=partial(committed, **shape),
+                light=partial(bare, **shape),
+                against="bare LMDB",
+                durability=SYNCED if sync else UNSYNCED,
+            )
+    yield _row("a commit, in memory", partial(remembered, times=100 * scale), durability=NOWHERE)
+    rows = 100 * scale
+    yield _row(
+        "a row of 200 bytes, in order, one commit for all", partial(rows_written, rows=rows, shuffled=False)
+    )
+    yield _row("  in random order", partial(rows_written, rows=rows, shuffled=True))
+    yield _row("a row, read", partial(rows_read, rows=rows))
+    yield _row("a row, of a scan of 100", partial(rows_scanned, rows=rows))
+    yield _row("a frame of 128 messages, of the whole log", partial(frames_read, frames=10 * scale))
+    for what in ("a note", "room", "statistics"):
+        yield _row(what, partial(asked, what=what, times=10 * scale))
+    for what, frames in (
+        ("open one that is not there yet", None),
+        ("open and close an empty one", 0),
+        ("open and close a larger one", 100 * scale),
+    ):
+        ours = partial(opened, times=3 if size == "tiny" else 10, frames=frames)
+        yield _row(what, ours, unit="ms", durability=SYNCED)
+
+
+def _row(what: str, ours: Callable[[Path], Found], *, unit: str = "µs", durability: str = UNSYNCED) -> Case:
+    return Case(where={"what": what}, unit=unit, ours=ours, durability=durability)

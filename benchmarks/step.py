@@ -1,20 +1,21 @@
 """How long does one message take in the core, and what does each of its rules add to that?
 
 From the encoded message to the packed record, without a runtime, a disk or a caller: microseconds, the best
-of several rounds.  The floor is the same handler called with arguments that msgpack unpacked, and its input
-packed again: what is above it is the price of order, undo, history and replay.
+of several runs.  It is read against the same handler called with arguments that msgpack unpacked, and its
+input packed again: what is above that is the price of order, undo, history and replay.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from hashlib import blake2b
 from itertools import count
+from pathlib import Path
 from types import ModuleType
 
 import msgpack
@@ -31,7 +32,10 @@ from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
 from actorflow._core.step import advance, step
 
-ROUNDS = 5
+from ._case import Case, Found, Size
+
+MESSAGES: dict[Size, int] = {"tiny": 100, "small": 5_000, "full": 20_000}
+RUNS = 5
 NOW = 1_000_000
 
 
@@ -53,7 +57,7 @@ async def charge(cents: int) -> str:
 class Cart:
     """Ten lines at most, whatever is added."""
 
-    items: dict[str, Item] = field(factory=dict)
+    items: dict[str, Item] = field(factory=dict[str, Item])
 
     @signal
     def add(self, sku: str, quantity: int, cents: int) -> None:
@@ -103,10 +107,10 @@ def _inputs(name: str, kind: int, messages: int, *, ids: bool = False) -> list[I
     ]
 
 
-def _timed(work: Callable[[], None], messages: int) -> float:
-    """Microseconds a message, the best of the rounds."""
+def _timed(work: Callable[[], object], messages: int) -> float:
+    """Microseconds a message, the best of the runs."""
     best = float("inf")
-    for _ in range(ROUNDS):
+    for _ in range(RUNS):
         gc.collect()
         began = time.perf_counter()
         work()
@@ -114,20 +118,60 @@ def _timed(work: Callable[[], None], messages: int) -> float:
     return best / messages * 1e6
 
 
-def _stepped(name: str, kind: int, messages: int, *, ids: bool = False, strict: bool = False) -> float:
+# -- a message, by what it asks for ----------------------------------------------------------------------
+
+
+def stepped(
+    _: Path,
+    name: str,
+    kind: int,
+    messages: int,
+    *,
+    ids: bool = False,
+    strict: bool = False,
+    bases: bool = True,
+) -> Found:
+    """A message that is done in one turn."""
     inputs = _inputs(name, kind, messages, ids=ids)
+    actor = _actor()
 
     def work() -> None:
+        nonlocal actor
         actor = _actor(strict=strict)
         for input_ in inputs:
             step(actor, input_, NOW)
             while advance(actor, NOW) is not None:
                 pass
 
-    return _timed(work, messages)
+    if bases:
+        took = _timed(work, messages)
+    else:
+        with _patched(snapshots, "BASE_BYTES_MIN", 1 << 60):
+            took = _timed(work, messages)
+    return Found(took, _state(actor))
 
 
-def _floor(messages: int) -> float:
+def paid(_: Path, messages: int) -> Found:
+    """An update with an activity: two turns."""
+    inputs = _inputs("pay", UPDATE, messages)
+    answer = SPEC.codec.pack("receipt")
+    actor = _actor()
+
+    def work() -> None:
+        nonlocal actor
+        actor = _actor()
+        for input_ in inputs:
+            turn = step(actor, input_, NOW)
+            step(actor, Input(RESOLVE, OK, answer, ref=(turn.seq, 0)), NOW)
+            while advance(actor, NOW) is not None:
+                pass
+
+    took = _timed(work, messages)
+    return Found(took, _state(actor))
+
+
+def bare(_: Path, messages: int) -> Found:
+    """The floor: unpack, call, pack."""
     bodies = [input_.body for input_ in _inputs("add", SIGNAL, messages)]
     pack = msgpack.Packer(autoreset=True).pack
     add = Cart.add.function
@@ -138,72 +182,59 @@ def _floor(messages: int) -> float:
             add(cart, *msgpack.unpackb(body))
             pack((seq, NOW, SIGNAL, "add", body))
 
-    return _timed(work, messages)
+    return Found(_timed(work, messages))
 
 
-def _paid(messages: int) -> float:
-    inputs = _inputs("pay", UPDATE, messages)
-    answer = SPEC.codec.pack("receipt")
-
-    def work() -> None:
-        actor = _actor()
-        for input_ in inputs:
-            turn = step(actor, input_, NOW)
-            step(actor, Input(RESOLVE, OK, answer, ref=(turn.seq, 0)), NOW)
-            while advance(actor, NOW) is not None:
-                pass
-
-    return _timed(work, messages)
+def _state(actor: Actor) -> bytes:
+    return b"" if actor.state is None else SPEC.dump(actor.state)
 
 
-def _journal(messages: int) -> tuple[list[bytes], bytes, bytes]:
-    """Records, a snapshot at their end, and a hash of both, to see that speed changed nothing."""
+# -- what is made again ----------------------------------------------------------------------------------
+
+
+def replayed(_: Path, messages: int, *, compared: bool = True) -> Found:
+    """A record, made again."""
+    records, taken = _journal(messages)
+    if compared:
+        took = _timed(lambda: replay(_actor(), records), len(records))
+    else:
+        with _patched(replays, "_compare", lambda *_: None):
+            took = _timed(lambda: replay(_actor(), records), len(records))
+    again = _actor()
+    replay(again, records)
+    assert snapshot(again) == taken, "replay came to something else"
+    whole = blake2b(b"".join(records) + taken, digest_size=8).hexdigest()
+    return Found(took, whole, {"bytes a record": sum(map(len, records)) / len(records)})
+
+
+def written(_: Path, messages: int) -> Found:
+    """A snapshot of a cart with ten items, written."""
+    taken = _journal(messages)[1]
+    actor = _actor()
+    restore(actor, taken)
+    return Found(_timed(lambda: _many(lambda: snapshot(actor), messages), messages), taken)
+
+
+def read(_: Path, messages: int) -> Found:
+    """The same, read."""
+    taken = _journal(messages)[1]
+    return Found(_timed(lambda: _many(lambda: restore(_actor(), taken), messages), messages), taken)
+
+
+def _journal(messages: int) -> tuple[list[bytes], bytes]:
+    """Records, and a snapshot at their end."""
     actor = _actor()
     records: list[bytes] = []
     numbers = count()
     for input_ in _inputs("add_and_arm", SIGNAL, messages):
         turns = step(actor, input_, NOW + next(numbers)), advance(actor, NOW)
         records.extend(turn.record for turn in turns if turn is not None and turn.record is not None)
-    taken = snapshot(actor)
-    return records, taken, blake2b(b"".join(records) + taken, digest_size=8).digest()
+    return records, snapshot(actor)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", choices=["small", "full"], default="full")
-    messages = 20_000 if parser.parse_args(argv).size == "full" else 200
-    floor = _floor(messages)
-    plain = _stepped("add", SIGNAL, messages)
-    print(f"{'µs a message':<58}{'':>8}{'over a plain signal':>22}")
-
-    def row(what: str, took: float, *, beside: float = plain) -> None:
-        print(f"{what:<58}{took:>8.2f}{took - beside:>+22.2f}")
-
-    row("the floor: unpack, call, pack", floor)
-    row("a signal: step, undo readiness, record", plain)
-    with _patched(snapshots, "BASE_BYTES_MIN", 1 << 60):
-        row("  without a new base now and then: what undo readiness costs", _stepped("add", SIGNAL, messages))
-    row("  and it arms a timer", _stepped("add_and_arm", SIGNAL, messages))
-    row("  and it has a once-id", _stepped("add", SIGNAL, messages, ids=True))
-    row("an update with its answer", _stepped("add_and_tell", UPDATE, messages))
-    row("an update with one activity: two turns, a coroutine", _paid(messages))
-    few = messages // 20
-    row("strict mode: digest, faithful look at the state", _stepped("add", SIGNAL, few, strict=True))
-    row("an update that is refused: undone by a rebuild", _stepped("refuse", UPDATE, few))
-
-    records, taken, result = _journal(messages)
-    replayed = _timed(lambda: replay(_actor(), records), len(records))
-    row("replay of a signal with a timer, effects compared", replayed)
-    with _patched(replays, "_compare", lambda *_: None):
-        row("  without comparing", _timed(lambda: replay(_actor(), records), len(records)))
-    row(
-        "a snapshot of a cart with ten items, written",
-        _timed(lambda: _many(lambda: snapshot(_actor_of(taken)), few), few),
-    )
-    row("  and read", _timed(lambda: _many(lambda: restore(_actor(), taken), few), few))
-    each = sum(map(len, records)) / len(records)
-    print(f"result {result.hex()}, {len(records)} records, {each:.0f} bytes each")
+def _many(work: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        work()
 
 
 @contextmanager
@@ -217,21 +248,38 @@ def _patched(module: ModuleType, name: str, value: object) -> Iterator[None]:
         setattr(module, name, was)
 
 
-_READ: dict[bytes, Actor] = {}
+def cases(size: Size) -> Iterator[Case]:
+    """A message, by what it asks for; and what is made again."""
+    messages = MESSAGES[size]
+    few = messages // 20
+    light = partial(bare, messages=messages)
 
+    def row(what: str, ours: Callable[[Path], Found]) -> Case:
+        return Case(
+            where={"what": what},
+            unit="µs",
+            ours=ours,
+            light=light,
+            against="bare handler",
+            durability="nothing is written",
+        )
 
-def _actor_of(taken: bytes) -> Actor:
-    actor = _READ.get(taken)
-    if actor is None:
-        actor = _READ[taken] = _actor()
-        restore(actor, taken)
-    return actor
-
-
-def _many(work: Callable[[], object], times: int) -> None:
-    for _ in range(times):
-        work()
-
-
-if __name__ == "__main__":
-    main()
+    signals = partial(stepped, name="add", kind=SIGNAL)
+    yield row("a signal: step, undo readiness, record", partial(signals, messages=messages))
+    yield row("  the same without undo readiness", partial(signals, messages=messages, bases=False))
+    yield row("  and it arms a timer", partial(stepped, name="add_and_arm", kind=SIGNAL, messages=messages))
+    yield row("  and it has a once-id", partial(signals, messages=messages, ids=True))
+    yield row(
+        "  in strict mode: digest, and a look at the state", partial(signals, messages=few, strict=True)
+    )
+    yield row(
+        "an update with its answer", partial(stepped, name="add_and_tell", kind=UPDATE, messages=messages)
+    )
+    yield row(
+        "  that is refused: undone by a rebuild", partial(stepped, name="refuse", kind=UPDATE, messages=few)
+    )
+    yield row("  with an activity: two turns, a coroutine", partial(paid, messages=messages))
+    yield row("replay of a signal with a timer, compared", partial(replayed, messages=messages))
+    yield row("  without comparing", partial(replayed, messages=messages, compared=False))
+    yield row("a snapshot of a cart with ten items, written", partial(written, messages=few))
+    yield row("  and read", partial(read, messages=few))

@@ -7,15 +7,14 @@ and by the command with one process and with two, their start included.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import trio
 from attrs import field
@@ -25,8 +24,14 @@ from actorflow._cli.main import main as command
 from actorflow.testing import verify
 from persistence import LmdbJournal
 
+from ._case import Case, Found, Size
+
 # carts, messages of each
-SHAPES = {"full": [(20_000, 10), (100_000, 2)], "small": [(40, 3)]}
+SHAPES: dict[Size, list[tuple[int, int]]] = {
+    "tiny": [(20, 3)],
+    "small": [(2_000, 10)],
+    "full": [(20_000, 10), (100_000, 2)],
+}
 AT_ONCE = 500
 
 
@@ -68,7 +73,7 @@ def by_command(store: Path, jobs: int) -> tuple[float, int]:
     return time.perf_counter() - began, json.loads(printed.getvalue())["messages"]
 
 
-def here(store: Path) -> tuple[float, int]:
+def here(store: Path, jobs: int) -> tuple[float, int]:  # noqa: ARG001 - as by the command
     """The same in this process."""
     began = time.perf_counter()
     report = verify(LmdbJournal(store, read_only=True), entities=[Cart])
@@ -76,20 +81,30 @@ def here(store: Path) -> tuple[float, int]:
     return time.perf_counter() - began, report.messages
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="verify")
-    parser.add_argument("--size", choices=["small", "full"], default="full")
-    size: str = parser.parse_args(argv).size
-    print(f"{'journal':>8}{'carts':>9}{'messages':>10}{'how':>14}{'s':>7}{'carts/s':>9}{'messages/s':>12}")
+Way = Callable[[Path, int], tuple[float, int]]
+WAYS: list[tuple[str, Way, int]] = [
+    ("in this process", here, 1),
+    ("by the command, 1 process", by_command, 1),
+    ("by the command, 2 processes", by_command, 2),
+]
+
+
+def verified(path: Path, carts: int, each: int, store: str, way: Way, jobs: int) -> Found:
+    """Carts a second."""
+    trio.run(fill, path, carts, each)
+    took, messages = way(path / store, jobs)
+    assert messages == (carts * each if store == "backup" else 0), f"{messages:,} messages"
+    return Found(carts / took, messages, {"messages/s": messages / took})
+
+
+def cases(size: Size) -> Iterator[Case]:
+    """Journals, and ways to verify them."""
     for carts, each in SHAPES[size]:
-        with TemporaryDirectory() as directory:
-            folder = Path(directory)
-            trio.run(fill, folder, carts, each)
-            for store in ("backup", "closed"):
-                ways = {"here": here(folder / store)}
-                ways |= {f"{jobs} processes": by_command(folder / store, jobs) for jobs in (1, 2)}
-                for way, (took, messages) in ways.items():
-                    rates = f"{carts / took:>9,.0f}{messages / took:>12,.0f}"
-                    print(f"{store:>8}{carts:>9,}{messages:>10,}{way:>14}{took:>7.2f}{rates}", flush=True)
-    return 0
+        for store in ("backup", "closed"):
+            for what, way, jobs in WAYS[:2] if size == "tiny" else WAYS:
+                yield Case(
+                    where={"store": store, "carts": carts, "messages each": each, "how": what},
+                    unit="/s",
+                    ours=partial(verified, carts=carts, each=each, store=store, way=way, jobs=jobs),
+                    durability="nothing is written",
+                )

@@ -1,22 +1,27 @@
 """How long does a wait of thirty days take on a virtual clock, and what does each thing cost that is due?
 
-The same entity under the same calls: a wait with one timer in it, waits with many, an activity that is
-retried over hours, and opening and closing the whole. Milliseconds, the best of some rounds.
+The same entity under the same calls: a wait with nothing due in it, with one timer, with many, an activity
+that is retried over hours, and opening and closing the whole.  Milliseconds, the best of some.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 import trio
 
-from actorflow import RetryPolicy, activity, entity, signal, timer, update
+from actorflow import RetryPolicy, activity, entity, query, signal, timer, update
 from actorflow.testing import BlockingVirtualRuntime, virtual_runtime
 
+from ._case import Case, Found, Size
+
 DAYS = timedelta(days=30)
+TIMES: dict[Size, int] = {"tiny": 1, "small": 10, "full": 20}
+RINGS: dict[Size, tuple[int, ...]] = {"tiny": (1, 5), "small": (1, 30, 720), "full": (1, 30, 720, 7_200)}
 
 
 @activity(retry=RetryPolicy(initial_interval=timedelta(hours=1), maximum_interval=timedelta(hours=8)))
@@ -43,49 +48,73 @@ class Bell:
         self.rung += 1
         self.ring(every).arm(after=every)
 
+    @query
+    def count(self) -> int:
+        return self.rung
+
     @update
     async def asked(self) -> int:
         return await ask()
 
 
-def _best(work: Callable[[BlockingVirtualRuntime], object], rounds: int) -> float:
-    """Milliseconds that this takes in a runtime that is open."""
-    best = float("inf")
-    for _ in range(rounds):
+def waited(_: Path, work: Callable[[BlockingVirtualRuntime], int], times: int, each: int = 1) -> Found:
+    """Milliseconds that this takes in a runtime that is open, and microseconds for each thing that is due."""
+    best, result = float("inf"), 0
+    for _number in range(times):
         with virtual_runtime(entities=[Bell]) as runtime:
             runtime.actor(Bell, "bell").signal(Bell.wind_up, timedelta(days=300_000))
             began = time.perf_counter()
-            work(runtime)
+            result = work(runtime)
             best = min(best, time.perf_counter() - began)
-    return best * 1e3
+    return Found(best * 1e3, result, {"µs each": best * 1e6 / each} if each > 1 else {})
 
 
-def _ringing(every: timedelta) -> Callable[[BlockingVirtualRuntime], object]:
-    def work(runtime: BlockingVirtualRuntime) -> None:
-        runtime.actor(Bell, "bell").signal(Bell.wind_up, every)
-        runtime.sleep(DAYS)
-
-    return work
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", choices=["small", "full"], default="full")
-    full = parser.parse_args(argv).size == "full"
-    rounds = 20 if full else 2
-    began = time.perf_counter()
-    for _ in range(rounds):
+def opened(_: Path, times: int) -> Found:
+    """Milliseconds for a runtime that nobody uses."""
+    best = float("inf")
+    for _number in range(times):
+        began = time.perf_counter()
         with virtual_runtime(entities=[Bell]):
             pass
-    print(f"{'opening and closing':<44}{(time.perf_counter() - began) / rounds * 1e3:>10.2f} ms")
-    print(f"{'thirty days, nothing due':<44}{_best(lambda runtime: runtime.sleep(DAYS), rounds):>10.2f} ms")
-    for times in (1, 30, 720) if full else (1, 30):
-        took = _best(_ringing(DAYS / times), max(2, rounds // 4))
-        print(f"{f'thirty days, {times} timers':<44}{took:>10.2f} ms{took / times:>10.2f} for each")
-    retried = _best(lambda runtime: runtime.actor(Bell, "bell").update(Bell.asked), rounds)
-    print(f"{'an activity, five attempts over hours':<44}{retried:>10.2f} ms")
+        best = min(best, time.perf_counter() - began)
+    return Found(best * 1e3)
 
 
-if __name__ == "__main__":
-    main()
+def nothing(runtime: BlockingVirtualRuntime) -> int:
+    """Sleep."""
+    runtime.sleep(DAYS)
+    return runtime.actor(Bell, "bell").query(Bell.count)
+
+
+def ringing(runtime: BlockingVirtualRuntime, times: int) -> int:
+    """Sleep while it rings."""
+    bell = runtime.actor(Bell, "bell")
+    bell.signal(Bell.wind_up, DAYS / times)
+    runtime.sleep(DAYS)
+    rung = bell.query(Bell.count)
+    assert rung == times
+    return rung
+
+
+def retried(runtime: BlockingVirtualRuntime) -> int:
+    """Wait for what succeeds at the fifth attempt."""
+    number = runtime.actor(Bell, "bell").update(Bell.asked)
+    assert number == 5
+    return number
+
+
+def cases(size: Size) -> Iterator[Case]:
+    """What is waited for."""
+    times = TIMES[size]
+
+    def row(what: str, ours: Callable[[Path], Found]) -> Case:
+        return Case(where={"what": what}, unit="ms", ours=ours, durability="a journal in memory")
+
+    yield row("opening and closing", partial(opened, times=times))
+    yield row("thirty days, nothing due", partial(waited, work=nothing, times=times))
+    for rings in RINGS[size]:
+        ours = partial(
+            waited, work=partial(ringing, times=rings), times=max(1, min(times, 1_000 // rings)), each=rings
+        )
+        yield row(f"thirty days, {rings:,} timer{'' if rings == 1 else 's'}", ours)
+    yield row("an activity, five attempts over hours", partial(waited, work=retried, times=times))

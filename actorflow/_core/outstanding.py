@@ -5,7 +5,7 @@ Also the two ways in which waiting can be in vain: a mailbox that can never move
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from actorflow.errors import HistoryFull, Stuck
@@ -79,17 +79,29 @@ def wakes_at(actor: Actor, ref: Ref | None) -> Instant:
 
 def due_next(actor: Actor) -> tuple[Instant, Input] | None:
     """What falls due first, with the input that says so; none if nothing waits for time."""
-    first: tuple[Instant, Ref, Input] | None = None
-    for ref, what, _ in outstanding(actor):
-        due: Instant | None = getattr(what, "due", None)
-        if due is None or (first is not None and due >= first[0]):
-            continue  # of those due at once, the one asked for first
-        if isinstance(what, Armed):
-            first = due, ref, Input(FIRE, what.name, what.body, ref=ref)
-        else:
-            how = OK if isinstance(what, Sleep | Waking) else TIMED_OUT
-            first = due, ref, Input(RESOLVE, how, ref=ref)
-    return None if first is None else (first[0], first[2])
+    first = min(_deadlines(actor), default=None)  # of those due at once, the one asked for first
+    if first is None:
+        return None
+    due, ref, how, timer = first
+    return due, Input(RESOLVE, how, ref=ref) if timer is None else Input(FIRE, *timer, ref=ref)
+
+
+def _deadlines(actor: Actor) -> Iterator[tuple[Instant, Ref, str, tuple[str, bytes] | None]]:
+    """When, for which ref, how that ends, and which timer it is.
+
+    Asked whenever something is due, so it makes nothing of what is not: a list of everything outstanding, put
+    in order, took 100 us for an actor with a hundred timers.
+    """
+    for ref, pending in actor.pending.items():
+        due: Instant | None = getattr(pending.effect, "due", None)
+        if due is not None:
+            yield due, ref, OK if isinstance(pending.effect, Sleep) else TIMED_OUT, None
+    if actor.phase == RUNNING:
+        for timer, arming in actor.timers.items():
+            if not arming.fired:
+                yield arming.due, arming.ref, "", timer
+    if actor.alarm is not None:
+        yield actor.alarm_due, actor.alarm, OK, None
 
 
 def stuck(actor: Actor) -> Stuck | None:

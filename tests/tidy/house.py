@@ -146,10 +146,10 @@ def _anchors(text: str) -> set[str]:
 
 
 def asks(path: str, text: str) -> Iterator[str]:
-    """A benchmark states its question, and answers it in ``main(argv=None)``."""
+    """A benchmark states its question, and answers it with ``cases(size)``."""
     tree = ast.parse(text)
-    if "?" not in (ast.get_docstring(tree) or ""):
-        yield f"{path}:1: the docstring asks no question"
-    mains = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
-    if not any(node.args.args and len(node.args.defaults) == len(node.args.args) for node in mains):
-        yield f"{path}: no main(argv=None)"
+    if "?" not in (ast.get_docstring(tree) or "").partition("\n\n")[0]:
+        yield f"{path}:1: the docstring does not begin with a question"
+    made = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "cases"]
+    if not any([argument.arg for argument in node.args.args] == ["size"] for node in made):
+        yield f"{path}: no cases(size)"

@@ -57,7 +57,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 
 def test_benchmarks_ask_a_question() -> None:
-    """Every benchmark says in its docstring what it wants to know, and has a ``main``."""
+    """Every benchmark says in its docstring what it wants to know, and has ``cases``."""
     paths = [path for path in _in("benchmarks") if not path.rpartition("/")[2].startswith("_")]
     obey(house.asks, paths)
 
@@ -86,8 +86,10 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (house.links, "docs/glossary.md", "[there](nowhere.md)"),
     (house.links, "docs/glossary.md", "[there](architecture.md#no-such-heading)"),
     (house.links, "README.md", "[there](docs/nowhere.md)"),
-    (house.asks, "benchmarks/x.py", '"""How fast is it?"""\ndef main(argv): ...\n'),
-    (house.asks, "benchmarks/x.py", '"""It is fast."""\ndef main(argv=None): ...\n'),
+    (house.asks, "benchmarks/x.py", '"""How fast is it?"""\ndef cases(argv): ...\n'),
+    (house.asks, "benchmarks/x.py", '"""How fast is it?"""\ndef main(size): ...\n'),
+    (house.asks, "benchmarks/x.py", '"""It is fast."""\ndef cases(size): ...\n'),
+    (house.asks, "benchmarks/x.py", '"""It is fast.\n\nIs it?\n"""\ndef cases(size): ...\n'),
 ]
 
 
