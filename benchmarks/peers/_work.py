@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, S
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Final
 
 CARTS: Final = 100
@@ -123,6 +123,9 @@ class System:
     async def begin(self, carts: Sequence[str]) -> None:
         """Have these carts, where they do not begin with their first message."""
 
+    async def end(self, carts: Sequence[str]) -> None:
+        """Let these carts go, where they would be in the way of the next question."""
+
     async def add_item(self, cart: str, sku: str, quantity: int, cents: int) -> None:
         """A signal; ends when it is durable."""
         raise NotImplementedError
@@ -162,6 +165,8 @@ class Answer:
     median_ms: float
     p99_ms: float
     count: int
+    sync_ms: float
+    """What a bare fdatasync took just before."""
     checked: bool
     result: str
     """A hash of what came of it; the same in every system."""
@@ -198,12 +203,25 @@ def _cart(question: Question, number: int) -> str:
 
 async def ask(system: System, question: Question, seconds: float) -> Answer:
     """Ask one question: a round to get warm, then rounds until the time is over."""
+    synced = sync_ms()
     if question.kind in {SIGNALS, UPDATES}:
-        return await _ask_carts(system, question, seconds)
-    return await _ask_steps(system, question, seconds)
+        return await _ask_carts(system, question, seconds, synced)
+    return await _ask_steps(system, question, seconds, synced)
 
 
-async def _ask_carts(system: System, question: Question, seconds: float) -> Answer:
+def sync_ms(times: int = 20) -> float:
+    """Milliseconds of a bare fdatasync, where temporary files are: what everyone here has to pay."""
+    spans: list[float] = []
+    with TemporaryFile(buffering=0) as file:
+        for _ in range(times):
+            file.write(b"." * 4096)
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            spans.append(time.perf_counter() - began)
+    return median(spans) * 1_000
+
+
+async def _ask_carts(system: System, question: Question, seconds: float, synced: float) -> Answer:
     wanted = expected(question)
     await system.begin(sorted(wanted))
     totals = dict.fromkeys(wanted, 0)
@@ -240,7 +258,8 @@ async def _ask_carts(system: System, question: Question, seconds: float) -> Answ
         timed.until_applied.append(time.perf_counter() - began)
         rounds += 1
     found = {cart: await system.contents(cart) for cart in sorted(wanted)}
-    return _answer(question, timed, each_round, _one_round(found, rounds), wanted)
+    await system.end(sorted(wanted))
+    return _answer(question, timed, synced, each_round, _one_round(found, rounds), wanted)
 
 
 def _one_round(found: dict[str, Contents], rounds: int) -> dict[str, Contents]:
@@ -251,7 +270,7 @@ def _one_round(found: dict[str, Contents], rounds: int) -> dict[str, Contents]:
     }
 
 
-async def _ask_steps(system: System, question: Question, seconds: float) -> Answer:
+async def _ask_steps(system: System, question: Question, seconds: float, synced: float) -> Answer:
     run = system.steps if question.kind == STEPS else system.tasks
     timed, sums, rounds, ends = Timed(), [0] * question.at_once, 0, 0.0
 
@@ -275,10 +294,12 @@ async def _ask_steps(system: System, question: Question, seconds: float) -> Answ
             break
         rounds += 1
     timed.until_applied = timed.seconds
-    return _answer(question, timed, question.at_once * question.each, sums, wanted)
+    return _answer(question, timed, synced, question.at_once * question.each, sums, wanted)
 
 
-def _answer(question: Question, timed: Timed, each_round: int, found: object, wanted: object) -> Answer:
+def _answer(
+    question: Question, timed: Timed, synced: float, each_round: int, found: object, wanted: object
+) -> Answer:
     spans = [span * 1_000 for span in timed.spans]
     return Answer(
         question=question.name,
@@ -288,6 +309,7 @@ def _answer(question: Question, timed: Timed, each_round: int, found: object, wa
         median_ms=median(spans),
         p99_ms=quantiles(spans, n=100)[-1] if len(spans) > 1 else spans[0],
         count=each_round * len(timed.seconds),
+        sync_ms=synced,
         checked=found == wanted,
         result=digest(found),
     )

@@ -120,6 +120,10 @@ class DevServer(_work.System):
                 )
             )
 
+    async def end(self, carts: Sequence[str]) -> None:
+        for cart in carts:
+            await self.client.get_workflow_handle(cart).terminate()
+
     async def add_item(self, cart: str, sku: str, quantity: int, cents: int) -> None:
         handle = self.client.get_workflow_handle(cart)
         await handle.signal(Cart.add_item, args=[sku, quantity, cents])
