@@ -12,9 +12,9 @@ from pathlib import Path
 
 
 def names() -> list[str]:
-    """The benchmarks there are."""
-    here = [str(Path(__file__).parent)]
-    return sorted(module.name for module in pkgutil.iter_modules(here) if not module.name.startswith("_"))
+    """The benchmarks there are; what is a package, as the peers are, has a command of its own."""
+    found = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return sorted(module.name for module in found if not module.ispkg and not module.name.startswith("_"))
 
 
 def question(name: str) -> str:

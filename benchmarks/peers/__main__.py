@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from attrs import asdict
-
 from benchmarks.peers._peer import OURS, PEERS, ROOT, NotInstalled, Peer, Report, drive, install
 from benchmarks.peers._table import notes, right, table
 from benchmarks.peers._work import SIZES
@@ -50,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(notes(reports))
     if told.json is not None:
         told.json.write_text(json.dumps(_everything(told.size, reports), indent=1) + "\n", encoding="utf-8")
-    missing = [report for report in reports if report.trouble and not report.trouble.startswith("not installed")]
+    missing = [
+        report for report in reports if report.trouble and not report.trouble.startswith("not installed")
+    ]
     return 1 if missing or not right(reports) else 0
 
 

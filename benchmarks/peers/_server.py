@@ -1,4 +1,4 @@
-"""A peer's own server: started in a directory on a free port of this machine, and ended with whoever needs it.
+"""A peer's own server: started in a directory, on a free port of this machine, and ended with its block.
 
 Runs in the peer's environment, and so imports nothing but the standard library.
 """

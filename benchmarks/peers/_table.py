@@ -1,4 +1,4 @@
-"""The table of all reports: a row for each question, a column for each system, and beside each peer the ratio.
+"""The table of all reports: a row for each question, a column for each system, and the ratios to actorflow.
 
 Pure: what it is given, it lays out.  What is missing says why, in its place.
 """
@@ -13,6 +13,7 @@ from benchmarks.peers._peer import Report
 from benchmarks.peers._work import SIGNALS, STEPS, TASKS, UPDATES, Answer, Question
 
 OURS: Final = "actorflow"
+TIMES: Final = "×"  # noqa: RUF001 - no letter, and meant
 
 
 class Row(NamedTuple):
@@ -34,7 +35,14 @@ def rows(questions: Sequence[Question]) -> list[Row]:
                 found.append(Row(f"signals/s, {callers}", question, lambda answer: answer.rate))
                 found.append(Row("  until applied", question, lambda answer: answer.applied_rate))
             case kind if kind == UPDATES:
-                found.append(Row(f"update, ms, {callers}", question, lambda answer: answer.median_ms, True))
+                found.append(
+                    Row(
+                        f"update, ms, {callers}",
+                        question,
+                        lambda answer: answer.median_ms,
+                        less_is_better=True,
+                    )
+                )
             case kind if kind == STEPS:
                 actors = f"{question.at_once} actor{'s' * (question.at_once > 1)}"
                 found.append(Row(f"steps/s, {actors} in a row", question, lambda answer: answer.rate))
@@ -66,10 +74,11 @@ def _answer(report: Report | None, question: str) -> Answer | None:
 
 def table(reports: Sequence[Report], questions: Sequence[Question]) -> str:
     """All of it, as text."""
-    lines = [["", *(report.name for report in reports)]]
-    for row in rows(questions):
-        lines.append([row.title, *(_cell(row, report, reports) for report in reports)])
-    lines.append(["a bare fdatasync, ms", *(_synced(report) for report in reports)])
+    lines = [
+        ["", *(report.name for report in reports)],
+        *([row.title, *(_cell(row, report, reports) for report in reports)] for row in rows(questions)),
+        ["a bare fdatasync, ms", *(_synced(report) for report in reports)],
+    ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
@@ -91,7 +100,7 @@ def _cell(row: Row, report: Report, reports: Sequence[Report]) -> str:
     if report.name == OURS or ours is None:
         return f"{_number(figure)}{'':8}"
     ratio = row.figure(ours) / figure
-    return f"{_number(figure)} {'×' + _number(1 / ratio if row.less_is_better else ratio):>7}"
+    return f"{_number(figure)} {TIMES + _number(1 / ratio if row.less_is_better else ratio):>7}"
 
 
 def _number(figure: float) -> str:
@@ -114,10 +123,10 @@ def _synced(report: Report) -> str:
 def notes(reports: Sequence[Report]) -> str:
     """What the table does not say."""
     lines = [
-        f"×7: in this run {OURS} did seven times as much a second, or took a seventh of the time.",
+        f"{TIMES}7: in this run {OURS} did seven times as much a second, or took a seventh of the time.",
         "signals/s: acknowledged, and so durable; until applied: the cart has them, too.",
         "a bare fdatasync: just before each question; where it differs, the machine was not quiet.",
-        "Results are checked, and the same in every system; what is not comparable: benchmarks/peers/README.md.",
+        "Results are checked, and the same in all.  What cannot be compared: benchmarks/peers/README.md.",
         "",
     ]
     for report in reports:

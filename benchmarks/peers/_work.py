@@ -1,4 +1,4 @@
-"""The questions, as every system is asked them: which messages, by how many callers, and what must come of it.
+"""The questions, as all systems are asked them: which messages, by how many callers, and what comes of it.
 
 Runs in each system's own environment, so it imports nothing but the standard library, and knows of no loop: a
 system says how its callers run side by side.  What was measured is checked here, by one model for all, before
@@ -53,7 +53,7 @@ class Question:
         return f"{self.kind}, {self.at_once}"
 
     def messages(self, caller: int) -> Iterator[Message]:
-        """What one caller sends in a round; the price of a thing is always the same, so order does not matter."""
+        """What one caller sends in a round; the price of a thing never changes, so order does not matter."""
         for number in range(self.each):
             sku = number % 10
             cart = (caller * 7919 + number * 31) % CARTS
@@ -64,6 +64,10 @@ SIGNALS: Final = "signals"
 UPDATES: Final = "updates"
 STEPS: Final = "steps"
 TASKS: Final = "tasks"
+
+
+SYNCHRONOUS: Final = {"0": "OFF", "1": "NORMAL", "2": "FULL", "3": "EXTRA"}
+"""What SQLite means by its numbers."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +113,15 @@ class System:
     durability: str
     """What has happened to a message when its sender is told that it is safe."""
     version: str
-    cannot: Mapping[str, str] = {}  # noqa: RUF012 - nobody changes it
+    cannot: Mapping[str, str] = {}
     """The kinds of question that it has nothing for, and why in a few words."""
     applied_when_acknowledged: bool = True
     """Or else the message waits somewhere durable, and is applied later."""
-    applied: int = 0
-    """How many messages the carts have taken, of a system that applies them later."""
+
+    @property
+    def applied(self) -> int:
+        """How many messages the carts have taken, of a system that applies them later."""
+        return 0
 
     async def together(self, callers: Sequence[Caller]) -> None:
         """Run the callers side by side."""
@@ -265,7 +272,10 @@ async def _ask_carts(system: System, question: Question, seconds: float, synced:
 def _one_round(found: dict[str, Contents], rounds: int) -> dict[str, Contents]:
     """What each of so many equal rounds must have left, so that results can be compared; or what is there."""
     return {
-        cart: {sku: (many // rounds if many % rounds == 0 else -many, cents) for sku, (many, cents) in held.items()}
+        cart: {
+            sku: (many // rounds if many % rounds == 0 else -many, cents)
+            for sku, (many, cents) in held.items()
+        }
         for cart, held in found.items()
     }
 
@@ -334,7 +344,9 @@ def answer_all(
     """What each system's ``main`` does: have it in a directory of its own, and ask it everything."""
     parser = argparse.ArgumentParser(description="Ask one system; prints a line of JSON for each answer.")
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
-    parser.add_argument("--led", action="store_true", help="end when standard input does: who started us is gone")
+    parser.add_argument(
+        "--led", action="store_true", help="end when standard input does: who started us is gone"
+    )
     told = parser.parse_args(argv)
     size = SIZES[told.size]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

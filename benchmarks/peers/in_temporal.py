@@ -1,10 +1,11 @@
 """How fast is Temporal's dev server on a file, with a worker in Python?
 
-A cart is a workflow with a signal, an update and a query; steps are activities.  The worker runs in the process
-of the callers, as actorflow does, and the server beside it.  Workflow tasks and pollers are many enough for all
-carts at once, carts stay cached, and the sandbox is off, which the documentation of the Python SDK allows for
-speed.  SQLite is asked for a write-ahead log and to sync each commit (``--sqlite-pragma``): by default the dev
-server keeps a rollback journal, which is as durable, and takes four syncs for each commit.
+A cart is a workflow with a signal, an update and a query; steps are activities.  The worker runs in the
+process of the callers, as actorflow does, and the server beside it.  Workflow tasks and pollers are many
+enough for all carts at once, carts stay cached, and the sandbox is off, which the documentation of the
+Python SDK allows for speed.  SQLite is asked for a write-ahead log, and to sync each commit
+(``--sqlite-pragma``): by default the dev server keeps a rollback journal, which is as durable, and takes
+four syncs for each commit.
 """
 # pyright: reportMissingImports=false
 # The SDK is installed where this runs, and nowhere else.

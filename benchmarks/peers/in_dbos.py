@@ -1,10 +1,10 @@
 """How fast is DBOS on SQLite, in process like actorflow?
 
-A cart is a workflow that receives one message after the other; an update is a message, and an event with its
-answer.  Steps are DBOS's steps.  SQLite keeps a write-ahead log, which its file remembers, instead of the
-rollback journal that DBOS would leave it with: as durable, and fewer syncs.  Who waits for a message polls, so
-the interval is short.  DBOS's documentation advises to keep long-lived objects in the application's own tables,
-and PostgreSQL for production: this is not what it does best.
+A cart is a workflow that receives one message after the other; an update is a message, and an event with
+its answer.  Steps are DBOS's steps.  SQLite keeps a write-ahead log, which its file remembers, instead of
+the rollback journal that DBOS would leave it with: as durable, and fewer syncs.  On SQLite, waiting for a
+message is polling, so the interval is short.  DBOS's documentation advises to keep long-lived objects in
+tables of the application, and PostgreSQL for production: this is not what it does best.
 """
 # pyright: reportMissingImports=false
 # The library is installed where this runs, and nowhere else.
@@ -86,7 +86,7 @@ class Library(_work.System):
             (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
         connection.close()
         self.durability = (
-            f"SQLite of Python, journal_mode {journal}, synchronous {synchronous}: "
+            f"SQLite of Python, journal_mode {journal}, synchronous {_work.SYNCHRONOUS[str(synchronous)]}: "
             "one fdatasync for each transaction"
         )
 

@@ -1,8 +1,9 @@
 """How fast is Restate's server on one node, with handlers in Python?
 
-A cart is a virtual object; signals are one-way calls, which the server acknowledges once they are in its log, and
-updates are calls with an answer.  Steps are ``ctx.run``.  Handlers are served by hypercorn in a process of their
-own, as the documentation of the Python SDK serves them, and the callers speak to the server's ingress in HTTP.
+A cart is a virtual object; signals are one-way calls, which the server acknowledges once they are in its
+log, and updates are calls with an answer.  Steps are ``ctx.run``.  Handlers are served by hypercorn in a
+process of their own, with the settings for production of the Python SDK's documentation, and the callers
+speak HTTP to the server's ingress.
 """
 # pyright: reportMissingImports=false
 # The SDK is installed where this runs, and nowhere else.
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import restate
-from restate import ObjectContext, ObjectSharedContext, Service, VirtualObject
+from restate import ObjectContext, ObjectSharedContext, VirtualObject
 
 from benchmarks.peers import _work
 from benchmarks.peers._server import free_port, server
@@ -31,7 +32,7 @@ WORKERS: Final = max(1, (os.cpu_count() or 2) // 2)
 """The server and the callers need the other half."""
 MANY: Final = 2_147_483_647
 cart = VirtualObject("Cart")
-course = Service("Course")
+course = VirtualObject("Course")
 
 
 @cache
@@ -73,7 +74,7 @@ async def nothing(number: int) -> int:
 
 
 @course.handler()
-async def steps(context: restate.Context, times: int) -> int:
+async def steps(context: ObjectContext, times: int) -> int:
     """One step after the other."""
     total = 0
     for number in range(times):
@@ -82,7 +83,7 @@ async def steps(context: restate.Context, times: int) -> int:
 
 
 @course.handler()
-async def tasks(context: restate.Context, times: int) -> int:
+async def tasks(context: ObjectContext, times: int) -> int:
     """All steps at once."""
     asked = [context.run_typed("nothing", nothing, number=number) for number in range(times)]
     return sum([await each for each in await restate.gather(*asked)])
@@ -92,7 +93,7 @@ app = restate.app(services=[cart, course])
 
 
 class Http:
-    """Calls over connections that are kept, and nothing else: httpx takes longer over a call than the server."""
+    """Calls over connections that are kept, and no more: httpx takes longer over one than the server."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -100,7 +101,9 @@ class Http:
 
     async def call(self, method: str, path: str, body: object = None) -> bytes:
         """What is answered."""
-        reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = (
+            self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
+        )
         content = b"" if body is None else json.dumps(body).encode()
         kind = "" if body is None else "content-type: application/json\r\n"
         head = f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{kind}content-length: {len(content)}\r\n\r\n"
@@ -145,10 +148,10 @@ class Server(_work.System):
         return {sku: (quantity, cents) for sku, (quantity, cents) in held.items()}
 
     async def steps(self, key: str, times: int) -> int:
-        return int(await self._post("/Course/steps", times))
+        return int(await self._post(f"/Course/{key}/steps", times))
 
     async def tasks(self, key: str, times: int) -> int:
-        return int(await self._post("/Course/tasks", times))
+        return int(await self._post(f"/Course/{key}/tasks", times))
 
     async def _post(self, path: str, body: object = None) -> Any:
         return json.loads(await self.callers.call("POST", path, body))
@@ -173,10 +176,18 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
     folder.mkdir()
     (folder / "hypercorn.toml").write_text(
         f'bind = "127.0.0.1:{handlers}"\nworkers = {WORKERS}\n'
-        f"h2_max_concurrent_streams = {MANY}\nkeep_alive_max_requests = {MANY}\nkeep_alive_timeout = {MANY}\n",
+        f"h2_max_concurrent_streams = {MANY}\n"
+        f"keep_alive_max_requests = {MANY}\nkeep_alive_timeout = {MANY}\n",
         encoding="utf-8",
     )
-    hypercorn = [sys.executable, "-m", "hypercorn", "--config", "hypercorn.toml", "benchmarks.peers.restate:app"]
+    hypercorn = [
+        sys.executable,
+        "-m",
+        "hypercorn",
+        "--config",
+        "hypercorn.toml",
+        "benchmarks.peers.in_restate:app",
+    ]
     taken = folder / "taken"
     taken.touch()
     ours = {"PYTHONPATH": str(Path(__file__).parents[2]), TAKEN: str(taken)}
@@ -189,7 +200,10 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
     async def registered() -> None:
         await operator.call("POST", "/deployments", {"uri": f"http://127.0.0.1:{handlers}"})
 
-    async with server([str(program)], directory, healthy, settings), server(hypercorn, folder, registered, ours):
+    async with (
+        server([str(program)], directory, healthy, settings),
+        server(hypercorn, folder, registered, ours),
+    ):
         told = json.loads(await operator.call("GET", "/version"))
         await drive(Server(callers, taken, told["version"]))
         callers.close()

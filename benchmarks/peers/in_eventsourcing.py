@@ -1,8 +1,8 @@
 """How fast is the library eventsourcing on SQLite, in process like actorflow?
 
-A cart is an aggregate, and the application keeps it in its cache, as the library's documentation of caching has
-it for a single process (no fast-forward, no copy); one lock for each cart takes the place of retrying after a
-conflict.  Callers are threads, which is what the library is made for.
+A cart is an aggregate, and the application keeps it in its cache, as the library's documentation of caching
+has it for a single process (no fast-forward, no copy); one lock for each cart takes the place of retrying
+after a conflict.  Callers are threads, which is what the library is made for.
 """
 # pyright: reportMissingImports=false
 # The library is installed where this runs, and nowhere else.
@@ -51,14 +51,14 @@ class Library(_work.System):
 
     name = "eventsourcing"
     version = version("eventsourcing")
-    cannot = dict.fromkeys((_work.STEPS, _work.TASKS), "no steps")  # noqa: RUF012 - nobody changes it
+    cannot = dict.fromkeys((_work.STEPS, _work.TASKS), "no steps")
 
     def __init__(self, carts: Carts) -> None:
         self.carts = carts
         self.alone: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self.durability = (
             f"SQLite of Python, journal_mode {_pragma(carts, 'journal_mode')}, "
-            f"synchronous {_pragma(carts, 'synchronous')}: one fdatasync for each event"
+            f"synchronous {_work.SYNCHRONOUS[_pragma(carts, 'synchronous')]}: one fdatasync for each event"
         )
 
     async def together(self, callers: Sequence[_work.Caller]) -> None:

@@ -1,7 +1,7 @@
 """What is the least that a durable signal can cost on this machine?
 
-The bare loop of ``benchmarks/_light.py``, asked like every other system: it packs what has gathered, appends it
-to LMDB, syncs, and wakes the callers.  It has signals and nothing else.
+The bare loop of ``benchmarks/_light.py``, asked like every other system: it packs what has gathered, appends
+it to LMDB, syncs, and wakes the callers.  It has signals and nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class BareLoop(_work.System):
     name = "light"
     durability = "fdatasync of LMDB before the acknowledgement, one for all that wait"
     version = f"lmdb {lmdb.__version__}"
-    cannot = dict.fromkeys((_work.UPDATES, _work.STEPS, _work.TASKS), "only signals")  # noqa: RUF012 - as above
+    cannot = dict.fromkeys((_work.UPDATES, _work.STEPS, _work.TASKS), "only signals")
 
     def __init__(self, bare: Light) -> None:
         self.bare = bare
