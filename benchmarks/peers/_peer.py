@@ -108,8 +108,11 @@ def install(peer: Peer, environments: Path) -> str:
     stamp, wanted = folder / "installed", json.dumps([sys.version, peer.pip, peer.npm])
     if python.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted:
         return str(python)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise NotInstalled(f"{folder} cannot be made: {error.strerror}") from None
     quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--retries", "1", "--timeout", "20")
     _run(sys.executable, "-m", "venv", str(folder))
     _run(str(python), "-m", "pip", "install", *quiet, *peer.pip)
@@ -207,11 +210,12 @@ def _process(
         _signal_group(process.pid, signal.SIGTERM)
         reader.join(ENDED_WITHIN_SECONDS)
         _signal_group(process.pid, signal.SIGKILL)
-        reader.join()
         process.wait()
         assert process.stdin is not None
         process.stdin.close()
-        process.stdout.close()
+        reader.join(ENDED_WITHIN_SECONDS)
+        if not reader.is_alive():  # or else something left the group, and took standard output with it
+            process.stdout.close()
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

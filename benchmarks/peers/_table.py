@@ -13,7 +13,7 @@ from benchmarks.peers._peer import Report
 from benchmarks.peers._work import SIGNALS, STEPS, TASKS, UPDATES, Answer, Question
 
 OURS: Final = "actorflow"
-TIMES: Final = "×"  # noqa: RUF001 - no letter, and meant
+TIMES: Final = "×"
 
 
 class Row(NamedTuple):

@@ -371,7 +371,8 @@ def answer_all(
 
 
 def _end_with_the_leader() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin, whose lock the interpreter wants when it ends
+        pass
     os.killpg(0, signal.SIGTERM)  # this process and what it started; whoever leads began a group for them
     time.sleep(10)
     os.killpg(0, signal.SIGKILL)
