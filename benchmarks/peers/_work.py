@@ -159,6 +159,38 @@ class System:
         raise NotImplementedError
 
 
+class Threads(System):
+    """A system whose calls block: callers are threads, and what is awaited never waits."""
+
+    async def together(self, callers: Sequence[Caller]) -> None:
+        failed: list[BaseException] = []
+
+        def run(caller: Caller) -> None:
+            try:
+                finish(caller)
+            except BaseException as error:  # noqa: BLE001 - raised below, where it is noticed
+                failed.append(error)
+
+        threads = [threading.Thread(target=run, args=(caller,)) for caller in callers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failed:
+            raise failed[0]
+
+
+def finish(main: Caller) -> None:
+    """Run what waits for nothing, without a loop."""
+    running = main()
+    assert isinstance(running, Coroutine)
+    try:
+        running.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("it waits")
+
+
 @dataclass(frozen=True)
 class Answer:
     """What was measured, and that it is right."""

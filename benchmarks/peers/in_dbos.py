@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -81,14 +82,7 @@ class Library(_work.System):
 
     def __init__(self, database: Path) -> None:
         self.replies = itertools.count()
-        with sqlite3.connect(database) as connection:
-            (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
-            (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
-        connection.close()
-        self.durability = (
-            f"SQLite of Python, journal_mode {journal}, synchronous {_work.SYNCHRONOUS[str(synchronous)]}: "
-            "one fdatasync for each transaction"
-        )
+        self.durability = pragmas(database)
 
     @property
     def applied(self) -> int:
@@ -130,12 +124,27 @@ class Library(_work.System):
         return await DBOS.get_event_async(cart, reply, timeout_seconds=FOREVER_SECONDS)
 
 
-async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]]) -> None:
-    """Have it for as long as it is driven."""
-    database = directory / "dbos.sqlite"
-    with sqlite3.connect(database) as connection:
+def pragmas(database: Path) -> str:
+    """What SQLite does for a commit to this file."""
+    with closing(sqlite3.connect(database)) as connection:
+        (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+        (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+    return (
+        f"SQLite of Python, journal_mode {journal}, synchronous {_work.SYNCHRONOUS[str(synchronous)]}, "
+        "an fdatasync for each transaction"
+    )
+
+
+def journaled(database: Path) -> Path:
+    """A file of SQLite that keeps a write-ahead log from now on."""
+    with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-    connection.close()
+    return database
+
+
+@contextmanager
+def launched(database: Path) -> Iterator[None]:
+    """DBOS, for as long as the block lasts."""
     config: DBOSConfig = {
         "name": "bench-peers",
         "system_database_url": f"sqlite:///{database}",
@@ -146,9 +155,16 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
     DBOS(config=config)
     DBOS.launch()
     try:
-        await drive(Library(database))
+        yield
     finally:
         DBOS.destroy()
+
+
+async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]]) -> None:
+    """Have it for as long as it is driven."""
+    database = journaled(directory / "dbos.sqlite")
+    with launched(database):
+        await drive(Library(database))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -46,7 +46,7 @@ class Carts(Application):
     snapshotting_intervals = None
 
 
-class Library(_work.System):
+class Library(_work.Threads):
     """eventsourcing."""
 
     name = "eventsourcing"
@@ -60,23 +60,6 @@ class Library(_work.System):
             f"SQLite of Python, journal_mode {_pragma(carts, 'journal_mode')}, "
             f"synchronous {_work.SYNCHRONOUS[_pragma(carts, 'synchronous')]}: one fdatasync for each event"
         )
-
-    async def together(self, callers: Sequence[_work.Caller]) -> None:
-        failed: list[BaseException] = []
-
-        def run(caller: _work.Caller) -> None:
-            try:
-                finish(caller())
-            except BaseException as error:  # noqa: BLE001 - raised below, where it is noticed
-                failed.append(error)
-
-        threads = [threading.Thread(target=run, args=(caller,)) for caller in callers]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failed:
-            raise failed[0]
 
     async def begin(self, carts: Sequence[str]) -> None:
         for cart in carts:
@@ -106,16 +89,6 @@ def _pragma(carts: Carts, name: str) -> str:
         return str(cursor.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def finish(call: Awaitable[None]) -> None:
-    """Run a coroutine that waits for nothing."""
-    assert isinstance(call, Coroutine)
-    try:
-        call.send(None)
-    except StopIteration:
-        return
-    raise AssertionError("it waits")
-
-
 async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]]) -> None:
     """Have it for as long as it is driven."""
     carts = Carts(
@@ -136,7 +109,7 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer on standard output."""
-    _work.answer_all(argv, serve, lambda run: finish(run()))
+    _work.answer_all(argv, serve, _work.finish)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers import __main__ as peers
-from benchmarks.peers import _peer
+from benchmarks.peers import _peer, _work
 from benchmarks.peers._peer import NotInstalled, Peer, Report, drive, install
 from tests.peers.fake import QUESTIONS
 
@@ -175,7 +175,7 @@ def everyone(monkeypatch: pytest.MonkeyPatch, *others: Peer) -> None:
     """Fakes in the place of actorflow and of its peers."""
     monkeypatch.setattr(peers, "OURS", (Peer("actorflow", FAKE.module),))
     monkeypatch.setattr(peers, "PEERS", others)
-    monkeypatch.setitem(peers.SIZES, "small", type(peers.SIZES["small"])(0.0, QUESTIONS))
+    monkeypatch.setitem(_work.SIZES, "small", _work.Size(0.0, QUESTIONS))
 
 
 def test_one_table_of_all(
