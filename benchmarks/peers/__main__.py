@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         peers = [*OURS, *(peer for peer in PEERS if peer.name in wanted)]
         reports = [_asked(peer, told.size, told.environments) for peer in peers]
+    except KeyboardInterrupt:
+        print("interrupted; whoever was asked has ended", file=sys.stderr)
+        return 130
     finally:
         signal.signal(signal.SIGTERM, before)
     print(table(reports, SIZES[told.size].questions))

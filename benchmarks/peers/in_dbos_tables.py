@@ -63,7 +63,7 @@ class Tables(_work.Threads):
     cannot = dict.fromkeys((_work.STEPS, _work.TASKS), "as dbos")
 
     def __init__(self, database: Path) -> None:
-        self.durability = f"{pragmas(database)}: three transactions for each message"
+        self.durability = f"{pragmas(database)}, and five of those for each message"
 
     async def add_item(self, cart: str, sku: str, quantity: int, cents: int) -> None:
         add_item(cart, sku, quantity, cents)

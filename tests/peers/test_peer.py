@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as benchmarks
 from benchmarks.peers import __main__ as peers
 from benchmarks.peers import _peer, _work
 from benchmarks.peers._peer import NotInstalled, Peer, Report, drive, install
@@ -119,12 +120,13 @@ def test_an_interrupt_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, pip
     assert ended(pipe)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_who_kills_the_driver_ends_the_peers(number: signal.Signals, pipe: int) -> None:
-    """The peers end with their driver, however that ends: told to, or with kill -9."""
+    """The peers end with their driver, however that ends: by Ctrl-C, told to, or with kill -9."""
     code = (
         "import benchmarks.peers.__main__ as peers; from benchmarks.peers._peer import Peer; "
-        "peers.OURS = (); peers.PEERS = (Peer('fake', 'tests.peers.fake'),); peers.main(['--size', 'small'])"
+        "peers.OURS = (); peers.PEERS = (Peer('fake', 'tests.peers.fake'),); "
+        "raise SystemExit(peers.main(['--size', 'small']))"
     )
     driver = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -140,7 +142,8 @@ def test_who_kills_the_driver_ends_the_peers(number: signal.Signals, pipe: int) 
         assert not ended(pipe, 0)
         driver.send_signal(number)
         assert ended(pipe)
-    assert driver.returncode == (143 if number == signal.SIGTERM else -number)
+        assert ("interrupted" in driver.stderr.read()) == (number == signal.SIGINT)
+    assert driver.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(number, -number)
 
 
 # ---- its environment ---------------------------------------------------------------------------------
@@ -217,6 +220,12 @@ def test_a_peer_that_fails_is_no_success(
     monkeypatch.setenv("FAKE", "dies")
     assert peers.main(["--size", "small"]) == 1
     assert "boom" in capsys.readouterr().out
+
+
+def test_nobody_asks_the_peers_by_accident() -> None:
+    """Who runs all benchmarks, as the tests do, does not install and start the peers with them."""
+    assert "signals" in benchmarks.names()
+    assert "peers" not in benchmarks.names()
 
 
 def test_an_unknown_peer_is_named(capsys: pytest.CaptureFixture[str]) -> None:
