@@ -20,7 +20,7 @@ class BareLoop(_work.System):
     """The light, as a system."""
 
     name = "light"
-    durability = "fdatasync of LMDB before the acknowledgement, one for all that wait"
+    durability = _work.LMDB
     version = f"lmdb {lmdb.__version__}"
     cannot = dict.fromkeys((_work.UPDATES, _work.STEPS, _work.TASKS), "only signals")
 

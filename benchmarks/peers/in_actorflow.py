@@ -74,7 +74,7 @@ class Ours(_work.System):
     """actorflow."""
 
     name = "actorflow"
-    durability = "fdatasync of LMDB before the acknowledgement, one for all that wait"
+    durability = _work.LMDB
     version = version("actorflow")
 
     def __init__(self, runtime: Runtime) -> None:
