@@ -73,6 +73,32 @@ def test_later_is_waited_for() -> None:
     assert answer.applied_rate < answer.rate
 
 
+class InThreads(_work.Threads, Fake):
+    """The same, with a thread for each caller."""
+
+
+def test_callers_may_be_threads() -> None:
+    """A system whose calls block is asked the same, and comes to the same."""
+    answers: list[_work.Answer] = []
+
+    async def main() -> None:
+        answers.append(await _work.ask(InThreads(), QUESTIONS[1], 0.0))
+
+    _work.finish(main)
+    assert answers[0].checked
+    assert answers[0].result == asked(Fake(), QUESTIONS[1]).result
+
+
+def test_a_thread_that_fails_is_noticed() -> None:
+    """What one of the threads raises ends the run, and is not lost with its thread."""
+
+    async def main() -> None:
+        await _work.ask(InThreads("answers wrong"), Question(UPDATES, 1, 20), 0.0)
+
+    with pytest.raises(AssertionError, match="comes to"):
+        _work.finish(main)
+
+
 @pytest.mark.parametrize("size", _work.SIZES)
 def test_a_round_reaches_every_cart_it_names(size: str) -> None:
     """The questions of both sizes spread over the carts, and every caller has something to send."""
