@@ -121,9 +121,11 @@ def test_an_interrupt_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, pip
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_who_kills_the_driver_ends_the_peers(number: signal.Signals, pipe: int) -> None:
+def test_who_kills_the_driver_ends_the_peers(number: signal.Signals, pipe: int, tmp_path: Path) -> None:
     """The peers end with their driver, however that ends: by Ctrl-C, told to, or with kill -9."""
     code = (
+        # What is started in the background ignores it, and hands that on.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "import benchmarks.peers.__main__ as peers; from benchmarks.peers._peer import Peer; "
         "peers.OURS = (); peers.PEERS = (Peer('fake', 'tests.peers.fake'),); "
         "raise SystemExit(peers.main(['--size', 'small']))"
@@ -134,7 +136,7 @@ def test_who_kills_the_driver_ends_the_peers(number: signal.Signals, pipe: int) 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "FAKE": "hangs"},
+        env={**os.environ, "FAKE": "hangs", "TMPDIR": str(tmp_path)},
     )
     with driver:
         assert driver.stderr is not None
