@@ -13,7 +13,7 @@ import lmdb
 import trio
 
 from benchmarks._light import Light
-from benchmarks.peers import _work
+from benchmarks.peers import _main, _work
 
 
 class BareLoop(_work.System):
@@ -60,7 +60,7 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer on standard output."""
-    _work.answer_all(argv, serve, trio.run)
+    _main.answer_all(argv, serve, trio.run)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from actorflow import Runtime, activity, entity, gather, query, signal, update
-from benchmarks.peers import _work
+from benchmarks.peers import _main, _work
 from persistence import LmdbJournal
 
 
@@ -110,7 +110,7 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer on standard output."""
-    _work.answer_all(argv, serve, trio.run)
+    _main.answer_all(argv, serve, trio.run)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-from benchmarks.peers import _work
+from benchmarks.peers import _main, _work
 
 POLL_SECONDS: Final = 0.01
 FOREVER_SECONDS: Final = 1e6
@@ -169,7 +169,7 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer on standard output."""
-    _work.answer_all(argv, serve)
+    _main.answer_all(argv, serve)
 
 
 if __name__ == "__main__":

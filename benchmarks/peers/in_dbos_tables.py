@@ -16,7 +16,7 @@ from pathlib import Path
 import sqlalchemy as sql
 from dbos import DBOS, SQLAlchemyDatasource
 
-from benchmarks.peers import _work
+from benchmarks.peers import _main, _work
 from benchmarks.peers.in_dbos import journaled, launched, pragmas
 
 META = sql.MetaData()
@@ -88,7 +88,7 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer on standard output."""
-    _work.answer_all(argv, serve, _work.finish)
+    _main.answer_all(argv, serve, _work.finish)
 
 
 if __name__ == "__main__":

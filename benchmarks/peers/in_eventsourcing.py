@@ -19,7 +19,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 
-from benchmarks.peers import _work
+from benchmarks.peers import _main, _work
 
 
 class Cart(Aggregate):
@@ -109,7 +109,7 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer on standard output."""
-    _work.answer_all(argv, serve, _work.finish)
+    _main.answer_all(argv, serve, _work.finish)
 
 
 if __name__ == "__main__":

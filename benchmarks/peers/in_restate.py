@@ -23,7 +23,7 @@ from typing import Any, Final
 import restate
 from restate import ObjectContext, ObjectSharedContext, VirtualObject
 
-from benchmarks.peers import _work
+from benchmarks.peers import _main, _work
 from benchmarks.peers._server import free_port, server
 
 TAKEN: Final = "BENCH_PEERS_TAKEN"
@@ -212,7 +212,7 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer on standard output."""
-    _work.answer_all(argv, serve)
+    _main.answer_all(argv, serve)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from benchmarks.peers import _work
+from benchmarks.peers import _main, _work
 from benchmarks.peers._server import free_port, server, tool
 
 QUEUE = "carts"
@@ -171,7 +171,7 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer on standard output."""
-    _work.answer_all(argv, serve)
+    _main.answer_all(argv, serve)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from benchmarks.peers import _work
+from benchmarks.peers import _main, _work
 from benchmarks.peers._work import SIGNALS, STEPS, TASKS, UPDATES, Question, Size
 
 QUESTIONS = (
@@ -80,7 +80,7 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
             if mistake == "hangs on":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
             start_something()
-            _work.tell(asks="signals, 1")
+            _main.tell(asks="signals, 1")
             while True:
                 signal.pause()
         case "has no steps":
@@ -93,7 +93,7 @@ async def serve(directory: Path, drive: Callable[[_work.System], Awaitable[None]
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer on standard output."""
     _work.SIZES["small"] = Size(0.0, QUESTIONS)
-    _work.answer_all(argv, serve)
+    _main.answer_all(argv, serve)
 
 
 if __name__ == "__main__":
