@@ -18,7 +18,7 @@ STAMP := $(VENV)/installed$(subst /,-,$(CURDIR))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint imports types tests figures prove mutants bench format clean
+.PHONY: help demo test lint imports types tests figures prove mutants bench bench-peers format clean
 
 # One line per step: its name, what it does, and the seconds it took; its output only when it fails.
 define step
@@ -29,8 +29,8 @@ define step
 endef
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
-	do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
+	do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 demo: $(STAMP) ## carts and accounts under load, killed with kill -9, and all there again: 20 seconds
 	@$(RUN) entities.demo $(ARGS)
@@ -67,6 +67,9 @@ bench: $(STAMP) ## all benchmarks, five minutes; NAME=signals for one, SIZE=full
 	@$(if $(PICTURES),$(VENV)/bin/python -c 'import matplotlib' 2>/dev/null || $(RUN) pip install --quiet --no-input \
 		--disable-pip-version-check -e '.[pictures]')
 	@$(RUN) benchmarks $(NAME) --size $(SIZE) $(if $(JSON),--json '$(JSON)') $(if $(PICTURES),--pictures '$(PICTURES)')
+
+bench-peers: $(STAMP) ## Temporal, Restate, DBOS and eventsourcing asked the same, installed on demand; PEERS=dbos,restate SIZE=small JSON=FILE
+	@$(RUN) benchmarks.peers $(PEERS) --size $(SIZE) --environments $(VENV)/peers $(if $(JSON),--json $(JSON))
 
 format: $(STAMP) ## ruff: format, and mend what can be mended safely
 	@$(RUN) ruff check --fix-only --quiet . && $(RUN) ruff format .

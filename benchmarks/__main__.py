@@ -30,9 +30,8 @@ Asking = Callable[[Size], Iterable[Case]]
 
 
 def names() -> list[str]:
-    """The questions there are."""
-    here = [str(Path(__file__).parent)]
-    found = pkgutil.iter_modules(here)
+    """The questions there are; what is a package, as the peers are, has a command of its own."""
+    found = pkgutil.iter_modules([str(Path(__file__).parent)])
     return sorted(module.name for module in found if not module.name.startswith("_") and not module.ispkg)
 
 

@@ -15,10 +15,12 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
+from weakref import finalize
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from actorflow import Runtime
 from entities.cart import Cart
@@ -40,17 +42,23 @@ SHAPES: dict[Size, int] = {"tiny": 500, "small": 100_000, "full": 1_000_000}
 class Store:
     """A store in a folder that is there as long as somebody may open it."""
 
-    folder: TemporaryDirectory[str]
     actors: int
+    folder: Path = field(init=False)
+
+    @folder.default
+    def _until_it_goes(self) -> Path:
+        folder = Path(mkdtemp(prefix="bench-asleep-"))
+        finalize(self, rmtree, folder, ignore_errors=True)
+        return folder
 
     @property
     def journal(self) -> Path:
         """Where it is."""
-        return Path(self.folder.name) / "journal"
+        return self.folder / "journal"
 
     def made(self) -> tuple[float, float]:
         """Make it, unless it is there; gives the seconds that took, and the bytes that the maker weighed."""
-        told = Path(self.folder.name) / "made"
+        told = self.folder / "made"
         if not told.exists():
             # In a process of its own: what making it takes is not what opening it takes.
             with ProcessPoolExecutor(1, mp_context=get_context("fork")) as process:
@@ -117,7 +125,7 @@ def cases(size: Size) -> Iterator[Case]:
     """With the file in the system's cache, and without."""
     if not measurable():
         return
-    store = Store(TemporaryDirectory(prefix="bench-asleep-"), SHAPES[size])
+    store = Store(SHAPES[size])
     for cached in (True, False):
         yield Case(
             where={"asleep": store.actors, "": "file in the cache" if cached else "file not in the cache"},
