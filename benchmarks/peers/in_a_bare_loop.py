@@ -40,7 +40,7 @@ class BareLoop(_work.System):
             cart.clear()
 
     async def add_item(self, cart: str, sku: str, quantity: int, cents: int) -> None:
-        await self.bare.send(self.numbers[cart], sku, quantity)
+        await self.bare.send(self.numbers[cart], (sku, quantity))
         self.held[cart, sku] = (0, cents)  # the bare loop keeps no prices
 
     async def contents(self, cart: str) -> _work.Contents:
