@@ -43,13 +43,10 @@ class Store:
     """A store in a folder that is there as long as somebody may open it."""
 
     actors: int
-    folder: Path = field(init=False)
+    folder: Path = field(init=False, factory=lambda: Path(mkdtemp(prefix="bench-asleep-")))
 
-    @folder.default
-    def _until_it_goes(self) -> Path:
-        folder = Path(mkdtemp(prefix="bench-asleep-"))
-        finalize(self, rmtree, folder, ignore_errors=True)
-        return folder
+    def __attrs_post_init__(self) -> None:
+        finalize(self, rmtree, self.folder, ignore_errors=True)
 
     @property
     def journal(self) -> Path:

@@ -21,7 +21,7 @@ from typing import (
 )
 
 import attrs
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from actorflow._codec import Arguments, arguments, positional, unpack
 from actorflow._codec.failures import failure
@@ -47,6 +47,14 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
+def _effective(of: Activity[..., Any]) -> Options:
+    return attrs.evolve(of.defaults, **dict(of.overrides))
+
+
+def _plain(of: Activity[..., Any]) -> tuple[Any, ...] | None:
+    return plain_options(of.overrides)
+
+
 @frozen(eq=False, repr=False)
 class Activity(Generic[P, R_co]):
     """A function that touches the world; calling it in a handler asks for it durably."""
@@ -65,18 +73,10 @@ class Activity(Generic[P, R_co]):
     overrides: tuple[tuple[str, Any], ...] = ()
     batching: Batching | None = None
     """The function takes a list of what was asked for, and gives a list of answers."""
-    effective: Options = field(init=False)
+    effective: Options = field(init=False, default=Factory(_effective, takes_self=True))
     """The options with what is overridden; kept, for every call asks for them twice."""
-    _plain: tuple[Any, ...] | None = field(init=False)
+    _plain: tuple[Any, ...] | None = field(init=False, default=Factory(_plain, takes_self=True))
     """What is overridden, as the journal keeps it."""
-
-    @effective.default
-    def _with_overrides(self) -> Options:
-        return attrs.evolve(self.defaults, **dict(self.overrides))
-
-    @_plain.default
-    def _written(self) -> tuple[Any, ...] | None:
-        return plain_options(self.overrides)
 
     def __str__(self) -> str:
         return self.name

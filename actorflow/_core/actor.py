@@ -63,7 +63,7 @@ DIGEST_BYTES_MIN = 4096
 __all__ = ["NOTHING", "Actor", "Arming", "Child", "Parked"]
 
 
-_new: Final = tuple.__new__
+_new: Final = cast("Callable[[type[Arm], tuple[Any, ...]], Arm]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 """Makes a named tuple in half the time that its class takes; a timer is armed for every item of a cart."""
 EMPTY: Final[deque[Any]] = cast("deque[Any]", ())
 """In place of a queue that nobody has put anything into: an empty deque takes 760 bytes, two would be a third

@@ -9,6 +9,7 @@ turn may be shown to anybody before its record is durable.  A usage error is rai
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple, cast
 
 from actorflow.errors import (
@@ -108,7 +109,7 @@ class Turn(NamedTuple):
     body: bytes = b""
 
 
-_new: Final = tuple.__new__
+_new: Final = cast("Callable[[type[Turn], tuple[Any, ...]], Turn]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 NOTHING: Final = Turn(0, None, [], IGNORED)
 
 
