@@ -16,7 +16,7 @@ from actorflow._core.once import Ids
 from actorflow._core.outstanding import crowded
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
-from actorflow._core.step import step
+from actorflow._core.step import examine, step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
 from tests.core.shop import act
@@ -230,6 +230,8 @@ def test_a_run_cannot_close_on_a_state_that_is_too_large() -> None:
     assert len(turns) == 6, "no continuation"
     with pytest.raises(af.LimitExceeded, match="state_bytes=100"):
         step(hoarder, sent(Hoarder.put, "small"), 0)
+    with pytest.raises(af.LimitExceeded, match="state_bytes=100"):
+        examine(hoarder, sent(Hoarder.put, "small"), 0)
     again = bare(Hoarder)
     replay(again, [turn.record for turn in turns if turn.record is not None])
     assert differences(image(hoarder), image(again)) == []

@@ -26,7 +26,7 @@ from actorflow._core.image import differences, image
 from actorflow._core.quiet import silence
 from actorflow._core.replay import rebuild, replay
 from actorflow._core.snapshot import restore, snapshot
-from actorflow._core.step import advance, step
+from actorflow._core.step import advance, examine, step
 from actorflow.limits import Limits
 from actorflow.testing import Scenario
 from tests.core.proof import bare, run, sent
@@ -483,9 +483,13 @@ def test_an_actor_that_cannot_be_made_again_refuses_with_its_fault() -> None:
     actor = bare(Fickle)
     run(actor, sent(Fickle.go))
     run(actor, sent(Fickle.go))
-    for input_ in (sent(Fickle.no), sent(Fickle.go), sent(Fickle.go, inside=True), Input(facts.TERMINATE)):
+    unknown = sent(Fickle.go, inside=True)._replace(name="gone")
+    from_inside = sent(Fickle.go, inside=True)
+    for input_ in (sent(Fickle.no), sent(Fickle.go), from_inside, unknown, Input(facts.TERMINATE)):
         with pytest.raises(af.Divergence):
             step(actor, input_, 0)
+    with pytest.raises(af.Divergence):
+        examine(actor, sent(Fickle.go), 0)
 
 
 def test_an_undone_turn_changes_no_later_record() -> None:

@@ -18,10 +18,10 @@ from random import Random
 from tests.tidy.house import ROOT
 
 from .judged import JUDGED
-from .kept import Kept
+from .kept import SURVIVED, Kept, Tried
 from .mistakes import Mistake, mistakes, texts
-from .targets import TARGETS
-from .trials import SURVIVED, Tried, source_of, try_all
+from .targets import SLOW, TARGETS
+from .trials import source_of, try_all
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
         "--keep", type=Path, metavar="FILE", help="write fates there; what it says was noticed is not tried"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="without the slowest tests; who survives is not yet said to"
     )
     parser.add_argument("--unjudged", action="store_true", help="leave out those that were judged")
     options = parser.parse_args(argv)
@@ -58,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def tell(tried: Tried) -> None:
         done.append(tried)
-        kept.note(tried)
+        if tried.fate != SURVIVED or not options.quick:
+            kept.note(tried)
         if tried.fate == SURVIVED:
             known = JUDGED.get(tried.name)
             place = f"{tried.module.rpartition('.')[2]}.py:{tried.mistake.line}"
@@ -68,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     for tests in dict.fromkeys(TARGETS.values()):
         if mine := [one for one in work if TARGETS[one[0]] == tests]:
-            try_all(mine, tests, options.jobs, tell)
+            try_all(mine, [*tests, *(f"--ignore={one}" for one in SLOW if options.quick)], options.jobs, tell)
     kept.write()
     print(f"\n{'module':>32}{'mistakes':>10}{'noticed':>9}{'hung':>6}{'survived':>10}{'untried':>9}")
     for module, one in kept.sums().items():

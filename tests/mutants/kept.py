@@ -10,14 +10,28 @@ import json
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from .trials import HUNG, NOTICED, SURVIVED, Tried
+from .mistakes import Mistake
 
-__all__ = ["HERE", "Kept", "Sum"]
+__all__ = ["HERE", "HUNG", "NOTICED", "SURVIVED", "Kept", "Sum", "Tried"]
+
+SURVIVED, NOTICED, HUNG = 0, 1, 2
 
 HERE: Final = Path(__file__).parent / "run.json"
 """The run that the page about testing tells of."""
 SIGNS: Final = {SURVIVED: "s", NOTICED: "n", HUNG: "h"}
 UNTRIED: Final = "."
+
+
+class Tried(NamedTuple):
+    """What became of a mistake."""
+
+    module: str
+    mistake: Mistake
+    fate: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.module}.{self.mistake}"
 
 
 class Sum(NamedTuple):

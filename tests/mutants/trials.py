@@ -1,7 +1,8 @@
 """Tries mistakes within one session of pytest: each in a fork, with the tests that come to its line.
 
-Which tests those are, and how long each takes, a first fork finds out: it runs all of them, watched line by
-line.  A test that never comes to a line cannot notice what is wrong there; the quickest of the others go first.
+Which tests those are, and how long each takes, a first fork finds out: it runs all of them, watched line
+by line.  A test that never comes to a line cannot notice what is wrong there; of the others the quickest go
+first.
 """
 
 from __future__ import annotations
@@ -19,28 +20,15 @@ from functools import cache
 from pathlib import Path
 from shutil import rmtree
 from types import FunctionType
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import coverage
 import pytest
 
+from .kept import HUNG, NOTICED, SURVIVED, Tried
 from .mistakes import Mistake, code_of
 
-__all__ = ["HUNG", "NOTICED", "SURVIVED", "Tried", "source_of", "try_all"]
-
-SURVIVED, NOTICED, HUNG = 0, 1, 2
-
-
-class Tried(NamedTuple):
-    """What became of a mistake."""
-
-    module: str
-    mistake: Mistake
-    fate: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.module}.{self.mistake}"
+__all__ = ["source_of", "try_all"]
 
 
 def file_of(module: str) -> Path:
@@ -89,7 +77,7 @@ class _Watch:
         began = time.monotonic()
         result = yield
         self.seconds[item.nodeid] = time.monotonic() - began
-        return result  # noqa: B901 - what a wrapper of pytest's does
+        return result
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
@@ -129,7 +117,7 @@ class _Trials:
             return None
         _, status = os.waitpid(child, 0)
         if os.waitstatus_to_exitcode(status) != SURVIVED:
-            print(said.read_text(encoding="utf-8"))
+            sys.stderr.write(said.read_text(encoding="utf-8"))
             return True
         seen = {test: _Seen(*one) for test, one in json.loads(into.read_text(encoding="utf-8")).items()}
         rmtree(folder)

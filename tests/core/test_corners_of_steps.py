@@ -1,0 +1,90 @@
+"""What a step does at its very edges: one moment, one place, one message more or less."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from attrs import field
+
+from actorflow import Limits, entity, signal, update
+from actorflow._core import facts
+from actorflow._core.facts import Input
+from actorflow._core.step import advance, step
+from actorflow.testing import Scenario
+from tests.core.proof import bare, prove, run, sent
+from tests.core.shop import act
+
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+DONE = Input(facts.RESOLVE, facts.OK, b"\x01", ref=(1, 0))
+"""The answer to what the first turn asked for."""
+
+
+@entity(limits=Limits(parked_messages=2))
+class Desk:
+    """A slow handler, quick ones behind it and beside it, and one that fails."""
+
+    mended: bool = False
+    log: list[str] = field(factory=list)
+
+    @update
+    async def hold(self) -> int:
+        return await act(1)
+
+    @signal
+    def inc(self) -> None:
+        self.log.append("inc")
+
+    @signal
+    def bad(self) -> None:
+        if not self.mended:
+            raise ValueError("bad")
+        self.log.append("good")
+
+    @signal(interleave=True)
+    async def beside(self) -> None:
+        await act(2)
+
+    @signal(interleave=True)
+    def mend(self) -> None:
+        self.mended = True
+
+
+# ---- when ----------------------------------------------------------------------------------------------
+
+
+def test_what_an_actor_does_of_itself_it_does_at_the_time_it_is_told() -> None:
+    """Or at that of its last turn, if the clock has gone back meanwhile."""
+    for told, then in ((9, 9), (3, 5)):
+        desk = bare(Desk)
+        step(desk, sent(Desk.hold), 1)
+        step(desk, sent(Desk.inc), 2)
+        step(desk, DONE, 5)
+        assert advance(desk, told) is not None
+        assert (desk.now, desk.state.log) == (then, ["inc"])
+
+
+# ---- who goes first ------------------------------------------------------------------------------------
+
+
+def test_only_what_stopped_the_mailbox_goes_on_while_it_is_stopped() -> None:
+    """The retry of something else waits, as messages do."""
+    desk = Scenario(Desk)
+    desk.signal(Desk.bad)
+    desk.signal(Desk.bad)
+    desk.signal(Desk.bad)
+    desk.signal(Desk.mend)
+    desk.retry(1)
+    assert (desk.mailbox, [one.seq for one in desk.parked]) == (["retry"], [1, 2, 3])
+    desk.retry(3)
+    assert (desk.mailbox, [one.seq for one in desk.parked]) == ([], [2])
+    assert desk.state.log == ["good", "good"]
+    prove(desk)
+
+
+def test_what_comes_between_begins_at_once_while_there_is_room() -> None:
+    """Also where it was sent by another actor and will wait for something."""
+    desk = bare(Desk)
+    run(desk, sent(Desk.hold))
+    run(desk, sent(Desk.beside, inside=True))
+    assert [one.handler.name for one in desk.open.values()] == ["hold", "beside"]
+    assert not desk.mailbox
