@@ -242,7 +242,7 @@ def examine(actor: Actor, input_: Input, now: Instant) -> None:
         raise ActorCompleted(str(actor), actor.status)
     if actor.open or actor.unstorable is not None:
         _has_room(actor)
-    if not handler.interleave and (actor.holder is not None or actor.mailbox or actor.stopped is not None):
+    if not handler.interleave:
         _has_place(actor)
 
 
