@@ -206,6 +206,11 @@ def test_a_run_is_full_by_bytes_as_by_records() -> None:
     with pytest.raises(af.HistoryFull, match="run_bytes=600"):
         step(wordy, sent(Wordy.say, "x"), 0)
     assert wordy.state.words == 2
+    wordy.run_bytes = 599
+    examine(wordy, sent(Wordy.say, "x"), 0)
+    wordy.run_bytes = 600
+    with pytest.raises(af.HistoryFull, match="run_bytes=600"):
+        examine(wordy, sent(Wordy.say, "x"), 0)
 
 
 @entity(limits=Limits(continue_records=3, run_records=6, state_bytes=100))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from attrs import field
 
-from actorflow import Limits, entity, signal, update
+from actorflow import Limits, entity, query, signal, update
 from actorflow._core import facts
+from actorflow._core.ambient import ambient
 from actorflow._core.facts import Input
-from actorflow._core.step import advance, step
+from actorflow._core.step import advance, ask, step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
 from tests.core.shop import act
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+EMPTY = b"\x90"
+"""No arguments."""
 DONE = Input(facts.RESOLVE, facts.OK, b"\x01", ref=(1, 0))
 """The answer to what the first turn asked for."""
 
@@ -88,3 +92,47 @@ def test_what_comes_between_begins_at_once_while_there_is_room() -> None:
     run(desk, sent(Desk.beside, inside=True))
     assert [one.handler.name for one in desk.open.values()] == ["hold", "beside"]
     assert not desk.mailbox
+
+
+# ---- whose turn it is ----------------------------------------------------------------------------------
+
+
+@entity
+class Looked:
+    """Something to look at."""
+
+    n: int = 0
+
+    @update
+    def put(self, n: int) -> int:
+        self.n = n
+        return n
+
+    @put.validator
+    def _check(self, n: int) -> None:
+        if n < 0:
+            raise ValueError(n)
+
+    @query
+    def get(self) -> int:
+        if not self.n:
+            raise ValueError("empty")
+        return self.n
+
+    @signal
+    async def hold(self) -> None:
+        await act(1)
+
+
+def test_behind_a_step_nobody_is_the_actor_any_more() -> None:
+    """Whatever ran, and however it ended: code of somebody else's is not taken for a handler's."""
+    looked = bare(Looked)
+    for input_ in (sent(Looked.put, -1), sent(Looked.put, 1), sent(Looked.hold), Input(facts.TERMINATE)):
+        step(looked, input_, 0)
+        assert ambient.actor is None
+    fresh = bare(Looked)
+    for n in (0, 1):
+        step(fresh, sent(Looked.put, n), 0)
+        with suppress(ValueError):
+            ask(fresh, "get", EMPTY, 0)
+        assert ambient.actor is None

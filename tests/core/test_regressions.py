@@ -26,7 +26,7 @@ from actorflow._core.image import differences, image
 from actorflow._core.quiet import silence
 from actorflow._core.replay import rebuild, replay
 from actorflow._core.snapshot import restore, snapshot
-from actorflow._core.step import advance, examine, step
+from actorflow._core.step import advance, ask, examine, step
 from actorflow.limits import Limits
 from actorflow.testing import Scenario
 from tests.core.proof import bare, run, sent
@@ -480,6 +480,10 @@ def test_an_actor_that_cannot_be_made_again_refuses_with_its_fault() -> None:
         def no(self) -> int:
             raise Refused("no")
 
+        @query
+        def look(self) -> int:
+            return 1
+
     actor = bare(Fickle)
     run(actor, sent(Fickle.go))
     run(actor, sent(Fickle.go))
@@ -490,6 +494,8 @@ def test_an_actor_that_cannot_be_made_again_refuses_with_its_fault() -> None:
             step(actor, input_, 0)
     with pytest.raises(af.Divergence):
         examine(actor, sent(Fickle.go), 0)
+    with pytest.raises(af.Divergence):
+        ask(actor, "look", b"\x90", 0)
 
 
 def test_an_undone_turn_changes_no_later_record() -> None:
