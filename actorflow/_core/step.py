@@ -371,7 +371,6 @@ def _wait(actor: Actor, input_: Input, now: Instant) -> Turn:
     if input_.kind <= UPDATE and input_.sender is None:
         _has_place(actor)
     seq = actor.seq + 1
-    actor.begin(seq)
     admit(actor, seq, input_, now)
     record = actor.spec.codec.pack_record((seq, now, ADMITTED, input_, [], None))
     keep(actor, seq, input_, record)
