@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
+import pytest
 from attrs import field
 
-from actorflow import Limits, entity, query, signal, update
+from actorflow import LimitExceeded, Limits, entity, query, signal, update
 from actorflow._core import facts
 from actorflow._core.ambient import ambient
 from actorflow._core.facts import Input
@@ -136,3 +137,28 @@ def test_behind_a_step_nobody_is_the_actor_any_more() -> None:
         with suppress(ValueError):
             ask(fresh, "get", EMPTY, 0)
         assert ambient.actor is None
+
+
+@entity(limits=Limits(mailbox_messages=1))
+class Narrow:
+    """One may wait."""
+
+    @update
+    async def hold(self) -> int:
+        return await act(1)
+
+    @signal
+    def inc(self) -> None:
+        """Nothing."""
+
+
+def test_a_full_mailbox_is_full_for_signals_and_updates() -> None:
+    """And for nobody whose sender is past: what other actors sent is taken."""
+    for full in (sent(Narrow.hold), sent(Narrow.inc)):
+        narrow = bare(Narrow)
+        run(narrow, sent(Narrow.hold))
+        assert step(narrow, full, 0).outcome == facts.ADMITTED
+        for more in (sent(Narrow.hold), sent(Narrow.inc)):
+            with pytest.raises(LimitExceeded, match="mailbox_messages=1"):
+                step(narrow, more, 0)
+        assert step(narrow, sent(Narrow.hold, inside=True), 0).outcome == facts.ADMITTED
