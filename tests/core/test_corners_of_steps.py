@@ -86,6 +86,17 @@ def test_only_what_stopped_the_mailbox_goes_on_while_it_is_stopped() -> None:
     prove(desk)
 
 
+def test_the_retry_of_what_stopped_the_mailbox_runs_at_once() -> None:
+    """Where no handler is open it is not admitted first, to wait for itself; that of another waits."""
+    desk = bare(Desk)
+    for handler in (Desk.bad, Desk.bad, Desk.bad, Desk.mend, Desk.inc):
+        run(desk, sent(handler))
+    assert (desk.stopped, len(desk.mailbox)) == (3, 1)
+    assert step(desk, Input(facts.RETRY, ref=(2, 0)), 0).outcome == facts.ADMITTED
+    assert [turn.outcome for turn in run(desk, Input(facts.RETRY, ref=(3, 0)))] == [facts.DONE] * 3
+    assert desk.state.log == ["good", "inc", "good"]
+
+
 def test_what_comes_between_begins_at_once_while_there_is_room() -> None:
     """Also where it was sent by another actor and will wait for something."""
     desk = bare(Desk)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+
+import pytest
+from attrs import field
 
 import actorflow as af
 from actorflow import Limits, entity, signal, timer, update
@@ -206,3 +210,38 @@ def test_a_timer_that_awaits_nothing_has_room_enough() -> None:
     quick.advance(DAY)
     assert quick.state.rang == 1
     prove(quick)
+
+
+# ---- beside an open handler --------------------------------------------------------------------------
+
+
+def ringing(*, beside: bool) -> type[Any]:
+    """A timer that comes between, or does not."""
+
+    @entity(name="Ringing")
+    class Ringing:
+        log: list[str] = field(factory=list)
+
+        @update
+        async def hold(self) -> None:
+            self.ring().arm(after=SECOND)
+            await act(0)
+            self.log.append("held")
+
+        @timer(interleave=beside)
+        def ring(self) -> None:
+            self.log.append("rang")
+
+    return Ringing
+
+
+@pytest.mark.parametrize(("beside", "log"), [(True, ["rang", "held"]), (False, ["held", "rang"])])
+def test_a_timer_may_ring_beside_an_open_handler(beside: bool, log: list[str]) -> None:
+    """Where its author says so; else it waits for its turn."""
+    cls = ringing(beside=beside)
+    ringing_ = Scenario(cls)
+    ringing_.update(cls.hold)
+    ringing_.advance(SECOND)
+    ringing_.answer(act, 0)
+    assert ringing_.state.log == log
+    prove(ringing_)

@@ -34,16 +34,23 @@ def taken(clock: Wakes, now: Instant) -> list[bytes]:
 
 
 def test_before_the_table_is_read_everything_is_in_memory() -> None:
-    """However far off it is; and nobody is to be looked at before he is due, but at that very moment."""
+    """However far off it is; what is due goes before reading."""
     table = Table()
     clock = Wakes(table.scan)
     assert (clock.far, clock.first, len(clock)) == (FOR_EVER, FOR_EVER, 0)
     assert clock.add(NOW, b"now")
     assert clock.add(100 * NEAR_US, b"far")
     assert (clock.first, len(clock), table.read) == (NOW, 2, [])
-    assert clock.take(NOW - 1) is None
     assert clock.take(NOW) == b"now"
-    assert clock.first == 100 * NEAR_US
+    assert (clock.first, clock.far, table.read) == (100 * NEAR_US, FOR_EVER, [])
+
+
+def test_nobody_is_looked_at_before_he_is_due() -> None:
+    """But at that very moment, and once."""
+    clock = Wakes(Table().scan)
+    clock.add(NOW, b"now")
+    assert clock.take(NOW - 1) is None
+    assert [clock.take(NOW), clock.take(NOW)] == [b"now", None]
 
 
 def test_the_table_is_read_an_hour_ahead_and_each_half_hour() -> None:
@@ -80,8 +87,8 @@ def test_what_is_near_is_in_memory_and_what_is_far_is_left_to_the_table(rows: in
     clock = Wakes(Table([NOW + 1] * rows).scan)
     clock.next(NOW)
     assert clock.far == NOW + NEAR_US + 1 if rows == 0 else clock.far > NOW + HALF
-    assert clock.add(clock.far - 1, b"near")
-    assert not clock.add(clock.far + 1, b"far")
+    assert clock.add(clock.far - 1, b"near") is True
+    assert clock.add(clock.far, b"far") is False
     assert len(clock) == rows + 1
 
 
