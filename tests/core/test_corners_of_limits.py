@@ -358,6 +358,41 @@ class Flaky:
         self.n += 1
 
 
+def test_a_digest_comes_when_its_bytes_have_come_together() -> None:
+    """Of a small state every 4,096 bytes of records, and not with each record from the first on."""
+    wordy = bare(Huge)
+    turns = [turn for _ in range(7) for turn in run(wordy, sent(Huge.become, False, "x" * 3_000))]
+    extras = [wordy.spec.codec.unpack_record(turn.record).extra or {} for turn in turns if turn.record]
+    assert [facts.DIGEST in extra for extra in extras] == [False, False, True, False, True, False, True]
+
+
+def test_what_fails_beside_an_open_handler_is_undone_however_long_the_tail() -> None:
+    """No base can be taken while something is suspended."""
+
+    @entity
+    class Busy:
+        n: int = 0
+
+        @update
+        async def hold(self) -> int:
+            await act(1)
+            return self.n
+
+        @signal(interleave=True)
+        def inc(self, fail: bool) -> None:
+            self.n += 1
+            if fail:
+                raise ValueError("fail")
+
+    busy = Scenario(Busy)
+    held = busy.update(Busy.hold)
+    for _ in range(20):
+        busy.signal(Busy.inc, False)
+    busy.signal(Busy.inc, True)
+    busy.answer(act, 1)
+    assert (held.value, len(busy.parked)) == (20, 1)
+
+
 def test_failures_in_a_flock_are_undone_from_a_new_base() -> None:
     """After a failure that had to replay a long tail, the next one has a short one."""
     flaky = bare(Flaky)

@@ -25,7 +25,7 @@ from actorflow._core.facts import Input
 from actorflow._core.image import differences, image
 from actorflow._core.quiet import silence
 from actorflow._core.replay import rebuild, replay
-from actorflow._core.snapshot import restore, snapshot
+from actorflow._core.snapshot import refresh_base, restore, snapshot
 from actorflow._core.step import advance, ask, examine, step
 from actorflow.limits import Limits
 from actorflow.testing import Scenario
@@ -505,6 +505,25 @@ def test_an_undone_turn_changes_no_later_record() -> None:
     run(calm, sent(Counter.inc))
     run(refused, sent(Counter.refused))
     assert run(refused, sent(Counter.inc)) == run(calm, sent(Counter.inc))
+
+
+def test_undoing_leaves_ids_and_the_watch_alone() -> None:
+    """An id that was let go does not come back, one from before the base stays, and no replay is watched."""
+    watched: list[str] = []
+    counter = bare(Counter)
+    counter.guard = lambda where: watched.append(where) or (lambda: None)
+    ids = counter.ids
+    run(counter, sent(Counter.inc, id_="before"))
+    refresh_base(counter)
+    for id_ in ("a", "b", "c"):
+        run(counter, sent(Counter.inc, id_=id_))
+    ids.release("b")
+    watched.clear()
+    run(counter, sent(Counter.bad))
+    assert counter.ids is ids
+    assert list(ids.entries()) == ["before", "a", "c"]
+    run(counter, sent(Counter.inc))
+    assert watched == [Counter.bad.where, Counter.inc.where]
 
 
 def test_undoing_does_not_move_the_next_digest() -> None:

@@ -34,7 +34,7 @@ from actorflow._core.outstanding import Waits, asks
 from actorflow._core.phases import CLOSED
 from actorflow._core.step import Turn, advance, step
 from actorflow.testing import Scenario
-from tests.core.proof import prove, vacant
+from tests.core.proof import bare, prove, run, sent, vacant
 from tests.core.shop import Cart, Ledger, Subscription, charge, release
 
 DAY = timedelta(days=1)
@@ -360,6 +360,19 @@ def test_trace_11_what_is_dropped_can_do_nothing(how: str) -> None:
     elif how == "passivated":
         assert len(held.records) == records
         assert [one.name for one in held.waiting] == ["probe"]
+
+
+def test_trace_11_what_is_undone_is_dropped_before_it_is_made_again() -> None:
+    """And not when the collector comes by, in the middle of somebody's turn."""
+    LOG.clear()
+    held = bare(Held)
+    gc.disable()
+    try:
+        run(held, sent(Held.hold))
+        run(held, sent(Held.fail))
+        assert LOG == ["entered", "left", "finally", "entered"]
+    finally:
+        gc.enable()
 
 
 # ---- 12: a circle --------------------------------------------------------------------------------------
