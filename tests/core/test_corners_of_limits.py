@@ -364,6 +364,11 @@ def test_a_digest_comes_when_its_bytes_have_come_together() -> None:
     turns = [turn for _ in range(7) for turn in run(wordy, sent(Huge.become, False, "x" * 3_000))]
     extras = [wordy.spec.codec.unpack_record(turn.record).extra or {} for turn in turns if turn.record]
     assert [facts.DIGEST in extra for extra in extras] == [False, False, True, False, True, False, True]
+    for place in range(1, 7):
+        again = bare(Huge)
+        replay(again, [turn.record for turn in turns[:place] if turn.record])
+        (turn,) = run(again, sent(Huge.become, False, "x" * 3_000))
+        assert turn.record == turns[place].record, "and after a restart where it would have come without one"
 
 
 def test_what_fails_beside_an_open_handler_is_undone_however_long_the_tail() -> None:

@@ -10,20 +10,28 @@ ALIKE: Final = "both values are the same there"
 TRUTH: Final = "whoever asks wants to know whether it is true, and both are not"
 SPEED: Final = "costs time or memory, and nothing else"
 PLACE: Final = "moves by one a bound that is a matter of cost, and whose very place is not promised"
+KIND: Final = "their numbers are the same by then, and so their types: the second is for the type checker"
 
 JUDGED: Final[dict[str, str]] = {
     "actorflow._core.step.step: now < actor.now -> now <= actor.now": ALIKE,
     "actorflow._core.step.advance: now < actor.now -> now <= actor.now": ALIKE,
-    "actorflow._core.step.advance: refresh_base(actor) -> pass": f"{SPEED}: undoing begins from an older base",
+    "actorflow._core.step.advance: refresh_base(actor) -> pass": SPEED,
     "actorflow._core.step._lacks_room: return False -> return None": TRUTH,
-    "actorflow._core.step._record: actor.undigested > actor.digest_at -> actor.undigested >= actor.digest_at": (
-        PLACE
-    ),
+    "actorflow._core.step._record: actor.undigested > actor.digest_at"
+    " -> actor.undigested >= actor.digest_at": PLACE,
     "actorflow._core.step._failed: len(actor.tail) > UNDO_RECORDS -> len(actor.tail) >= UNDO_RECORDS": PLACE,
-    "actorflow._core.step._set_aside: True -> False": "replay asks whether the key is there, not for its value",
+    "actorflow._core.step._set_aside: True -> False": "replay asks only whether the key is there",
     "actorflow._core.step._digest: actor.unstorable = error -> pass": (
         "it is found out again where the run is to close, and before a message is refused for it"
     ),
     "actorflow._core.replay._rebuild: 0 -> 1": PLACE,
-    "actorflow._core.replay._replay: 0 -> 1": "a record that names no engine is of the first, or of the same code",
+    "actorflow._core.replay._replay: 0 -> 1": "who names no engine is of the first",
+    "actorflow._core.replay._alike: return False -> return None": TRUTH,
+    "actorflow._core.replay._alike: isinstance(was, Ended) and isinstance(does, Ended)"
+    " -> isinstance(was, Ended) or isinstance(does, Ended)": KIND,
+    "actorflow._core.replay._alike: return False -> return None (the 2.)": TRUTH,
+    "actorflow._core.replay._adopt: isinstance(was, Sleep) and actor.alarm == ref"
+    " -> isinstance(was, Sleep) or actor.alarm == ref": "of no alarm nobody asks when it is due",
+    "actorflow._core.replay.digested: 0 -> 1": PLACE,
+    "actorflow._core.replay.show: True -> False": "an effect has as many fields as its kind",
 }

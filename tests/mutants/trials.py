@@ -129,9 +129,8 @@ class _Trials:
                 child = self._fork(Path(os.devnull))
                 if not child:
                     _make(module, mistake)
-                    seconds = _choose(session, seen, str(file_of(module)), mistake)
-                    signal.alarm(5 * _patience_s(seconds))
-                    resource.setrlimit(resource.RLIMIT_CPU, (_patience_s(seconds),) * 2)
+                    _choose(session, seen, str(file_of(module)), mistake)
+                    session.config.pluginmanager.register(_Patience(seen))
                     return None
                 running[child] = module, mistake
             child, status = os.wait()
@@ -149,16 +148,23 @@ class _Trials:
         return child
 
 
-def _patience_s(seconds: float) -> int:
-    """How much may be computed before a mistake is said to hang: a multiple of what its tests take."""
-    return 10 + round(3 * seconds)
+class _Patience:
+    """A plugin that ends the process when a test computes for much longer than it did without a mistake."""
+
+    def __init__(self, seen: dict[str, _Seen]) -> None:
+        self.seen = seen
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        patience = 3 + round(10 * self.seen[item.nodeid].seconds)
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (round(time.process_time()) + patience, resource.RLIM_INFINITY)
+        )
+        signal.alarm(60 * patience)  # a busy machine is no mistake that hangs
 
 
-def _choose(session: pytest.Session, seen: dict[str, _Seen], file: str, mistake: Mistake) -> float:
-    """Leave the tests that come to the mistake; all of them, if its line is none that Python tells of.
-
-    Gives the seconds that they take together, when watched.
-    """
+def _choose(session: pytest.Session, seen: dict[str, _Seen], file: str, mistake: Mistake) -> None:
+    """Leave the tests that come to the mistake; all of them, if its line is none that Python tells of."""
     if near := [
         item
         for item in session.items
@@ -166,7 +172,6 @@ def _choose(session: pytest.Session, seen: dict[str, _Seen], file: str, mistake:
     ]:
         session.items[:] = near
     session.items.sort(key=lambda item: seen[item.nodeid].seconds)
-    return sum(seen[item.nodeid].seconds for item in session.items)
 
 
 def try_all(
