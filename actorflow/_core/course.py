@@ -37,7 +37,6 @@ def _go_its_course(actor: Actor, input_: Input) -> int:
     if input_.name == facts.BEGIN_MAIN:
         actor.main_due = actor.spec.main is not None  # the code may have had one only when the life began
     else:
-        actor.touched = True
         actor.ending = phases.TIMED_OUT, b""
         wind_up(actor)
     return DONE
@@ -61,7 +60,6 @@ def _resolve(actor: Actor, input_: Input) -> int:
 
 
 def _cancel(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
-    actor.touched = True
     actor.ending = phases.CANCELLED, b""
     wind_up(actor)
     return DONE
@@ -86,7 +84,7 @@ def _terminate(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns 
 
 
 def wind_up(actor: Actor) -> None:
-    """If the life is to end, tell open handlers, and when none is left, close."""
+    """If the life is to end, tell open handlers, and when none is left, close; ``ending`` is empty then."""
     while actor.ending is not None:
         (status, result), actor.ending = actor.ending, None
         if actor.phase == phases.RUNNING:

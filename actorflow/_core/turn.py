@@ -245,7 +245,6 @@ def set_aside(
         return
     if input_.kind == MAIN:
         actor.main_due = False
-        actor.touched = True
         actor.ending = phases.FAILED, failure
         actor.last_failure = seq, "main", failure
         _enter(actor, _end_life, input_)
