@@ -371,6 +371,23 @@ def test_a_digest_comes_when_its_bytes_have_come_together() -> None:
         assert turn.record == turns[place].record, "and after a restart where it would have come without one"
 
 
+def test_a_digest_of_a_large_state_comes_seldom() -> None:
+    """When the records since the last have four times its bytes: it costs a dump of all of it."""
+
+    @entity
+    class Page:
+        text: str = ""
+
+        @signal
+        def put(self, text: str) -> None:
+            self.text = text
+
+    page = bare(Page)
+    turns = [turn for _ in range(20) for turn in run(page, sent(Page.put, "x" * 3_000))]
+    extras = [page.spec.codec.unpack_record(turn.record).extra or {} for turn in turns if turn.record]
+    assert [place for place, extra in enumerate(extras) if facts.DIGEST in extra] == [2, 6, 10, 14, 18]
+
+
 def test_what_fails_beside_an_open_handler_is_undone_however_long_the_tail() -> None:
     """No base can be taken while something is suspended."""
 

@@ -68,6 +68,16 @@ def test_what_an_actor_does_of_itself_it_does_at_the_time_it_is_told() -> None:
         assert (desk.now, desk.state.log) == (then, ["inc"])
 
 
+def test_a_message_that_waits_brings_its_time_with_it() -> None:
+    """An actor that has taken something at seven does nothing at three."""
+    desk = bare(Desk)
+    step(desk, sent(Desk.hold), 1)
+    step(desk, sent(Desk.inc), 7)
+    assert desk.now == 7
+    step(desk, DONE, 3)
+    assert desk.now == 7
+
+
 # ---- who goes first ------------------------------------------------------------------------------------
 
 
