@@ -67,14 +67,12 @@ def _cancel(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns tak
 
 def _terminate(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
     """End at once: what is suspended is dropped, not cancelled, and compensates nothing."""
-    for open_ in list(actor.open.values()):
-        for pending in list(open_.pending.values()):
+    for open_ in actor.open.values():
+        for pending in open_.pending.values():
             actor.withdraw(pending)
-            actor.forget(pending)
         failure = actor.spec.codec.pack_failure(Cancelled(f"{actor} was terminated"))
         actor.effects.append(Ended(ENDED, open_.seq, facts.CANCELLED, failure, open_.input.sender))
         if open_.input.id is not None and open_.handler.kind == UPDATE:
-            actor.touched = True
             actor.answers.append((open_.input.id, open_.seq, facts.CANCELLED, failure))
     reload_state(actor)
     actor.phase = phases.CLOSING
@@ -129,9 +127,8 @@ def unpark(actor: Actor, seq: int) -> Parked:
 def _continue(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
     """Close the run, open the next; a main that may be is started again, on the state as it will be read."""
     if actor.main is not None:
-        for pending in list(actor.main.pending.values()):
+        for pending in actor.main.pending.values():
             actor.withdraw(pending)
-            actor.forget(pending)
         reload_state(actor)
         actor.main_due = True
     actor.run += 1
