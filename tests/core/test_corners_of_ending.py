@@ -11,11 +11,12 @@ from attrs import field
 import actorflow as af
 from actorflow import Limits, entity, main, signal, timer, update
 from actorflow._core import facts
+from actorflow._core.facts import Input
 from actorflow._core.image import differences, image
 from actorflow._core.replay import replay
 from actorflow._core.step import advance, step
 from actorflow.testing import Scenario
-from tests.core.proof import bare, prove, sent
+from tests.core.proof import bare, prove, run, sent
 from tests.core.shop import act
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -387,3 +388,46 @@ def test_a_timer_that_fails_is_parked_and_does_not_ring_again() -> None:
     clock.retry(clock.parked[0].seq)
     assert len(clock.parked) == 2, "parked again, under the number of the retry"
     prove(clock)
+
+
+# ---- ended by force ----------------------------------------------------------------------------------
+
+
+@entity
+class Waiter:
+    """Two handlers that wait side by side, and one behind them."""
+
+    @update
+    async def hold(self) -> int:
+        return await act(1)
+
+    @signal(interleave=True)
+    async def beside(self) -> None:
+        await af.gather(act(2), act(3))
+
+    @update
+    def ask(self) -> int:
+        return 1
+
+
+def test_who_is_terminated_tells_the_world_to_stop_and_everybody_who_waits() -> None:
+    """What was asked for is withdrawn; updates are answered, those with an id for good, a signal is over."""
+    waiter = bare(Waiter)
+    hold, beside = sent(Waiter.hold, id_="hold"), sent(Waiter.beside, id_="beside")
+    run(waiter, hold)
+    run(waiter, beside)
+    run(waiter, sent(Waiter.ask, id_="ask"))
+    (turn,) = run(waiter, Input(facts.TERMINATE))
+    assert [one[:3] for one in turn.effects if isinstance(one, facts.Withdraw)] == [
+        (facts.WITHDRAW, 1, 0),
+        (facts.WITHDRAW, 2, 0),
+        (facts.WITHDRAW, 2, 1),
+    ]
+    ended = [(one.seq, one.outcome) for one in turn.effects if isinstance(one, facts.Ended)]
+    assert ended == [(1, facts.CANCELLED), (2, facts.CANCELLED), (3, "not run")]
+    assert isinstance(turn.effects[-1], facts.Closed)
+    assert (waiter.pending, waiter.open, waiter.status) == ({}, {}, "terminated")
+    again = step(waiter, hold, 0)
+    assert (again.fate, again.how) == ("answer", facts.CANCELLED)
+    assert step(waiter, beside, 0).how == facts.OK, "a signal was accepted, whatever became of it"
+    assert list(waiter.ids.entries()) == ["beside", "hold"], "what never ran leaves its id free"
