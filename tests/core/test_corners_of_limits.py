@@ -321,13 +321,14 @@ class Large:
 
 
 def test_a_life_with_much_left_closes_in_turns_of_500() -> None:
-    """1,100 messages and 1,100 children are seen to in several turns, each with a record of its own."""
+    """1,100 messages and 1,100 children are seen to in several turns, each with a record that replays."""
     large = bare(Large)
-    run(large, sent(Large.adopt, 0, 1_100))
-    run(large, sent(Large.hold))
-    for _ in range(1_100):
-        step(large, sent(Large.inc), 0)
+    before = run(large, sent(Large.adopt, 0, 1_100)) + run(large, sent(Large.hold))
+    before += [step(large, sent(Large.inc), 0) for _ in range(1_100)]
     turns = run(large, Input(facts.TERMINATE))
+    again = bare(Large)
+    replay(again, [turn.record for turn in before + turns if turn.record])
+    assert differences(image(large), image(again)) == []
     told = [sum(isinstance(one, facts.CloseChild) for one in turn.effects) for turn in turns]
     assert told == [0, 0, 400, 500, 200]
     assert (len(large.parked), len(large.mailbox), large.phase) == (1_100, 0, 2)

@@ -22,6 +22,7 @@ from actorflow import (
     main,
     saga,
     signal,
+    sleep,
     timer,
     update,
     uuid4,
@@ -275,6 +276,34 @@ def test_trace_10_an_end_and_a_new_life_under_the_same_key() -> None:
     ticket.retry(3)
     assert ticket.state.notes == 9
     prove(ticket)
+
+
+@entity(limits=Limits(continue_records=3))
+class Sleeper:
+    """A main that may start again, and sleeps."""
+
+    n: int = 0
+
+    @signal
+    def inc(self) -> None:
+        self.n += 1
+
+    @main(restartable=True)
+    async def course(self) -> None:
+        await sleep(timedelta(days=1))
+
+
+def test_trace_8_what_a_restarted_main_waited_for_is_withdrawn() -> None:
+    """Its sleep begins anew in the next run; the world is not asked for the old one any more."""
+    sleeper = bare(Sleeper)
+    turns = [turn for _ in range(3) for turn in run(sleeper, sent(Sleeper.inc))]
+    asked = [
+        (type(one).__name__, turn.seq) for turn in turns for one in turn.effects if one[0] != facts.ENDED
+    ]
+    again = sleeper.run - 1
+    assert again > 0
+    assert [name for name, _ in asked] == ["Sleep", *["Withdraw", "Sleep"] * again]
+    assert [ref[0] for ref in sleeper.pending] == [asked[-1][1]]
 
 
 # ---- 11: what is dropped -------------------------------------------------------------------------------
