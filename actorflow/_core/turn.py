@@ -100,7 +100,7 @@ def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
         outcome = DONE
     if actor.watches or actor.ready:
         settle(actor)
-    if actor.ending is not None or actor.phase == phases.CLOSING:
+    if actor.ending is not None:
         wind_up(actor)
     return outcome
 
