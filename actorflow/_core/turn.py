@@ -151,7 +151,6 @@ def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -
     if actor.main is open_:
         actor.main = None
         if actor.ending is None:
-            actor.touched = True
             actor.ending = STATUS_OF[how], body
     if handler.kind == UPDATE:
         if open_.input.id is not None:
