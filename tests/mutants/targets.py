@@ -7,7 +7,11 @@ from typing import Final
 __all__ = ["SLOW", "TARGETS"]
 
 CORE: Final = ("tests/core",)
-SLOW: Final = ("tests/core/test_random_programs.py", "tests/runtime/test_histories.py")
+SLOW: Final = (
+    "tests/core/test_random_programs.py",
+    "tests/runtime/test_histories.py",
+    "tests/runtime/test_damage.py",
+)
 """Which of them take longer than all others together."""
 TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "actorflow._core.step": CORE,
