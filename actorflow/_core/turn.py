@@ -243,9 +243,8 @@ def set_aside(
     if outcome == STALE:
         return
     if input_.kind == MAIN:
-        actor.main_due = False
         actor.ending = phases.FAILED, failure
-        actor.last_failure = seq, "main", failure
+        actor.last_failure = seq, input_.name, failure
         _enter(actor, _end_life, input_)
         return
     if outcome == facts.REFUSED:
