@@ -431,3 +431,54 @@ def test_who_is_terminated_tells_the_world_to_stop_and_everybody_who_waits() -> 
     assert (again.fate, again.how) == ("answer", facts.CANCELLED)
     assert step(waiter, beside, 0).how == facts.OK, "a signal was accepted, whatever became of it"
     assert list(waiter.ids.entries()) == ["beside", "hold"], "what never ran leaves its id free"
+
+
+@entity
+class Doomed:
+    """Its course fails before it waits for anything."""
+
+    @main
+    async def course(self) -> None:
+        raise ValueError("at once")
+
+    @signal
+    def inc(self) -> None:
+        """Nothing."""
+
+
+def test_a_main_that_fails_at_once_is_the_last_failure_by_its_name() -> None:
+    """As one is that fails later."""
+    doomed = bare(Doomed)
+    run(doomed, sent(Doomed.inc))
+    assert (doomed.status, doomed.main_due) == ("failed", False)
+    assert doomed.last_failure is not None
+    assert doomed.last_failure[:2] == (2, "course")
+
+
+@entity(limits=Limits(close_timeout=timedelta(seconds=7)))
+class Family:
+    """Children who close when they are told to."""
+
+    @signal
+    def adopt(self, key: str) -> None:
+        af.start_child(Doomed(), key)
+
+
+def test_children_have_the_time_to_close_that_their_parent_allows() -> None:
+    """Then they are terminated; with the last of them the alarm is called off."""
+    for late in (False, True):
+        family = bare(Family)
+        run(family, sent(Family.adopt, "a"))
+        (told,) = run(family, Input(facts.CANCEL), 100)
+        close, alarm = told.effects
+        assert isinstance(close, facts.CloseChild)
+        assert (close.how, alarm) == ("cancel", facts.Sleep(facts.SLEEP, 7_000_100))
+        assert (family.alarm, family.alarm_due) == ((told.seq, 1), 7_000_100)
+        ring = Input(facts.RESOLVE, facts.OK, ref=(told.seq, 1))
+        assert step(family, ring, 7_000_099).fate == "ignore"
+        if late:
+            (harsh,) = run(family, ring, 7_000_100)
+            assert [getattr(one, "how", "") for one in harsh.effects] == ["terminate"]
+        (last,) = run(family, Input(facts.RESOLVE, facts.CANCELLED, ref=(1, 0)), 7_000_100)
+        assert [type(one).__name__ for one in last.effects] == [*["Withdraw"] * (not late), "Closed"]
+        assert (family.status, family.alarm, family.harsh) == ("cancelled", None, False)

@@ -151,6 +151,10 @@ class Later:
         raise af.Cancelled("by itself")
 
     @signal
+    def parked(self) -> None:
+        raise ValueError("at once")
+
+    @signal
     def inc(self) -> None:
         self.n += 1
 
@@ -189,6 +193,8 @@ def test_the_last_failure_is_kept_and_a_cancelling_is_none() -> None:
     run(later, sent(Later.cancelled))
     run(later, ANSWER._replace(ref=(seq, 0)))
     assert (later.open, later.last_failure[0]) == ({}, 1)
+    run(later, sent(Later.parked))
+    assert (later.last_failure[:2], list(later.parked)) == ((later.seq, "parked"), [later.seq])
 
 
 def test_an_answer_is_remembered_from_when_it_was_given() -> None:

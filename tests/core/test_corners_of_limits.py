@@ -337,6 +337,19 @@ def test_a_life_with_much_left_closes_in_turns_of_500() -> None:
     assert (large.status, large.phase) == ("terminated", 3)
 
 
+@pytest.mark.parametrize(("waiting", "turns"), [(499, 1), (500, 2), (501, 2)])
+def test_a_slice_that_is_full_closes_nothing_yet(waiting: int, turns: int) -> None:
+    """That nothing is left shows in the next one: so it is recorded, and so it stays."""
+    large = bare(Large)
+    run(large, sent(Large.hold))
+    for _ in range(waiting):
+        step(large, sent(Large.inc), 0)
+    taken = run(large, Input(facts.TERMINATE))
+    closed = [any(isinstance(one, facts.Closed) for one in turn.effects) for turn in taken]
+    assert closed == [*[False] * (turns - 1), True]
+    assert (large.phase, len(large.parked)) == (3, waiting)
+
+
 # ---- undoing and bases -------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ TRUTH: Final = "whoever asks wants to know whether it is true, and both are not"
 SPEED: Final = "costs time or memory, and nothing else"
 PLACE: Final = "moves by one a bound that is a matter of cost, and whose very place is not promised"
 KIND: Final = "their numbers are the same by then, and so their types: the second is for the type checker"
+AGAIN: Final = "the next turn lets go of the same id again, which by then is free or another message's"
 
 JUDGED: Final[dict[str, str]] = {
     "actorflow._core.step.step: now < actor.now -> now <= actor.now": ALIKE,
@@ -32,6 +33,9 @@ JUDGED: Final[dict[str, str]] = {
     "actorflow._core.replay._alike: return False -> return None (the 2.)": TRUTH,
     "actorflow._core.replay._adopt: isinstance(was, Sleep) and actor.alarm == ref"
     " -> isinstance(was, Sleep) or actor.alarm == ref": "of no alarm nobody asks when it is due",
+    "actorflow._core.turn._end_life: return DONE -> return None": "nobody asks: the outcome is known by then",
+    "actorflow._core.closing._empty_mailbox: actor.touched = True -> pass": AGAIN,
+    "actorflow._core.closing._empty_mailbox: True -> False": AGAIN,
     "actorflow._core.replay.digested: 0 -> 1": PLACE,
     "actorflow._core.replay.show: True -> False": "an effect has as many fields as its kind",
 }
