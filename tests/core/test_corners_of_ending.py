@@ -390,6 +390,21 @@ def test_a_timer_that_fails_is_parked_and_does_not_ring_again() -> None:
     prove(clock)
 
 
+def test_what_held_the_mailbox_of_one_life_holds_none_of_the_next() -> None:
+    """It stays parked, and may be retried in the next one."""
+    gate = Scenario(Gate)
+    gate.start(Gate())
+    gate.signal(Gate.pass_)
+    gate.signal(Gate.inc)
+    assert gate.mailbox == ["inc"]
+    gate.terminate()
+    gate.start(Gate(), if_completed="new")
+    gate.signal(Gate.inc)
+    assert (gate.state.log, gate.mailbox) == (["inc"], [])
+    assert [one.handler for one in gate.parked] == ["pass_", "inc"]
+    prove(gate)
+
+
 # ---- ended by force ----------------------------------------------------------------------------------
 
 

@@ -36,6 +36,7 @@ JUDGED: Final[dict[str, str]] = {
     "actorflow._core.turn._end_life: return DONE -> return None": "nobody asks: the outcome is known by then",
     "actorflow._core.closing._empty_mailbox: actor.touched = True -> pass": AGAIN,
     "actorflow._core.closing._empty_mailbox: True -> False": AGAIN,
+    "actorflow._core.once.Ids.full: return False -> return None": TRUTH,
     "actorflow._core.replay.digested: 0 -> 1": PLACE,
     "actorflow._core.replay.show: True -> False": "an effect has as many fields as its kind",
 }
