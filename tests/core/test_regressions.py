@@ -510,8 +510,13 @@ def test_an_undone_turn_changes_no_later_record() -> None:
 def test_undoing_leaves_ids_and_the_watch_alone() -> None:
     """An id that was let go does not come back, one from before the base stays, and no replay is watched."""
     watched: list[str] = []
+
+    def watch(where: str) -> Callable[[], None]:
+        watched.append(where)
+        return lambda: None
+
     counter = bare(Counter)
-    counter.guard = lambda where: watched.append(where) or (lambda: None)
+    counter.guard = watch
     ids = counter.ids
     run(counter, sent(Counter.inc, id_="before"))
     refresh_base(counter)

@@ -37,6 +37,7 @@ JUDGED: Final[dict[str, str]] = {
     "actorflow._core.closing._empty_mailbox: actor.touched = True -> pass": AGAIN,
     "actorflow._core.closing._empty_mailbox: True -> False": AGAIN,
     "actorflow._core.once.Ids.full: return False -> return None": TRUTH,
+    "actorflow._runtime.rows.unpack_frame: True -> False": "their number was seen to be even",
     "actorflow._core.replay.digested: 0 -> 1": PLACE,
     "actorflow._core.replay.show: True -> False": "an effect has as many fields as its kind",
 }
