@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--quick", action="store_true", help="without the slowest tests; who survives is not yet said to"
     )
-    parser.add_argument("--unjudged", action="store_true", help="leave out those that were judged")
+    parser.add_argument("--judged", action="store_true", help="only those: does really nobody notice?")
     options = parser.parse_args(argv)
     os.chdir(ROOT)
     kept = Kept(options.keep)
@@ -50,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         work += [(module, one) for one in found if not kept.noticed(module, one.function, one.place)]
     if options.function:
         work = [one for one in work if one[1].function in options.function]
-    if options.unjudged:
-        work = [one for one in work if f"{one[0]}.{one[1]}" not in JUDGED]
+    if options.judged:
+        work = [one for one in work if f"{one[0]}.{one[1]}" in JUDGED]
     every = len(work)
     if options.sample:
         work = Random(options.seed).sample(work, min(options.sample, every))
