@@ -33,11 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
-        "--keep", type=Path, metavar="FILE", help="write fates there; what it says was noticed is not tried"
+        "--keep", type=Path, metavar="FILE", help="write fates there; what it says is settled is not tried"
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="without the slowest tests; who survives is not yet said to"
-    )
+    parser.add_argument("--thorough", action="store_true", help="with the slowest tests, too")
     parser.add_argument("--judged", action="store_true", help="only those: does really nobody notice?")
     options = parser.parse_args(argv)
     os.chdir(ROOT)
@@ -47,11 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         source = source_of(module)
         found = list(mistakes(source))
         kept.expect(module, texts(source), Counter(one.function for one in found))
-        work += [(module, one) for one in found if not kept.noticed(module, one.function, one.place)]
+        for one in found:
+            judged = f"{module}.{one}" in JUDGED
+            fate = kept.fate(module, one.function, one.place)
+            if judged if options.judged else fate is None or (fate == SURVIVED and not judged):
+                work.append((module, one))
     if options.function:
         work = [one for one in work if one[1].function in options.function]
-    if options.judged:
-        work = [one for one in work if f"{one[0]}.{one[1]}" in JUDGED]
     every = len(work)
     if options.sample:
         work = Random(options.seed).sample(work, min(options.sample, every))
@@ -61,8 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def tell(tried: Tried) -> None:
         done.append(tried)
-        if tried.fate != SURVIVED or not options.quick:
-            kept.note(tried)
+        kept.note(tried)
         if tried.fate == SURVIVED:
             known = JUDGED.get(tried.name)
             place = f"{tried.module.rpartition('.')[2]}.py:{tried.mistake.line}"
@@ -70,9 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stderr.isatty():
             print(f"\r{len(done)} of {len(work)}", end="", file=sys.stderr, flush=True)
 
+    left_out = [] if options.thorough else [f"--ignore={one}" for one in SLOW]
     for tests in dict.fromkeys(TARGETS.values()):
         if mine := [one for one in work if TARGETS[one[0]] == tests]:
-            try_all(mine, [*tests, *(f"--ignore={one}" for one in SLOW if options.quick)], options.jobs, tell)
+            try_all(mine, [*tests, *left_out], options.jobs, tell)
     kept.write()
     print(f"\n{'module':>32}{'mistakes':>10}{'noticed':>9}{'hung':>6}{'survived':>10}{'untried':>9}")
     for module, one in kept.sums().items():

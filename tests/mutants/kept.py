@@ -1,7 +1,7 @@
 """What became of mistakes, kept as a file: by module and function, a sign for each in the order of the text.
 
-What was noticed once in a function whose text is still the same is not tried again: so a run that was cut
-short goes on, and after a change only what it touched is tried.
+What is known of a function whose text is still the same is not tried again: so a run that was cut short goes
+on, and after a change only what it touched is tried.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ SURVIVED, NOTICED, HUNG = 0, 1, 2
 HERE: Final = Path(__file__).parent / "run.json"
 """The run that the page about testing tells of."""
 SIGNS: Final = {SURVIVED: "s", NOTICED: "n", HUNG: "h"}
+FATES: Final = {sign: fate for fate, sign in SIGNS.items()}
 UNTRIED: Final = "."
 
 
@@ -64,9 +65,9 @@ class Kept:
             for function, count in counts.items()
         }
 
-    def noticed(self, module: str, function: str, place: int) -> bool:
-        """Whether a test noticed it, or never came to its end."""
-        return self.fates[module][function][1][place] in (SIGNS[NOTICED], SIGNS[HUNG])
+    def fate(self, module: str, function: str, place: int) -> int | None:
+        """What became of it; none if it was not tried on the text of today."""
+        return FATES.get(self.fates[module][function][1][place])
 
     def note(self, tried: Tried) -> None:
         """What became of one."""

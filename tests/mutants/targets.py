@@ -12,7 +12,7 @@ SLOW: Final = (
     "tests/runtime/test_histories.py",
     "tests/runtime/test_damage.py",
 )
-"""Which of them take longer than all others together."""
+"""Which of them take longer than all others together: asked only if somebody wants to be thorough."""
 TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "actorflow._core.step": CORE,
     "actorflow._core.replay": CORE,
