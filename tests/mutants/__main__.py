@@ -75,8 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             try_all(mine, [*tests, *left_out], options.jobs, tell)
     kept.write()
     print(f"\n{'module':>32}{'mistakes':>10}{'noticed':>9}{'hung':>6}{'survived':>10}{'untried':>9}")
-    for module, one in kept.sums().items():
-        print(f"{module:>32}{sum(one):>10}{one.noticed:>9}{one.hung:>6}{one.survived:>10}{one.untried:>9}")
+    for module, fates in kept.sums().items():
+        tried = f"{fates.noticed:>9}{fates.hung:>6}{fates.survived:>10}{fates.untried:>9}"
+        print(f"{module:>32}{sum(fates):>10}{tried}")
     survivors = [one for one in done if one.fate == SURVIVED]
     unjudged = [one for one in survivors if one.name not in JUDGED]
     print(f"{len(survivors)} survived, {len(unjudged)} not judged; {time.monotonic() - began:,.0f} s")
