@@ -23,7 +23,8 @@ JUDGED: Final[dict[str, str]] = {
     "actorflow._core.step._failed: len(actor.tail) > UNDO_RECORDS -> len(actor.tail) >= UNDO_RECORDS": PLACE,
     "actorflow._core.step._set_aside: True -> False": "replay asks only whether the key is there",
     "actorflow._core.step._digest: actor.unstorable = error -> pass": (
-        "it is found out again where the run is to close, and before a message is refused for it"
+        "it is found out again where the run is to close; while a handler is open, the other of two true "
+        "reasons is told for the same refusal, as it is after a restart"
     ),
     "actorflow._core.replay._rebuild: 0 -> 1": PLACE,
     "actorflow._core.replay._replay: 0 -> 1": "who names no engine is of the first",
