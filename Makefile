@@ -60,8 +60,8 @@ prove: $(STAMP) ## the same tests, searching much longer; the seed is printed; S
 	@echo 'prove    pytest: the long search'
 	@ACTORFLOW_PROOF=prove $(RUN) pytest -n auto $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-mutants: $(STAMP) ## mistakes made on purpose where it is decided, one at a time, and which no test notices: an hour; ARGS='--sample 50'
-	@$(RUN) tests.mutants $(ARGS)
+mutants: $(STAMP) ## small mistakes where it is decided, one at a time: which does no test notice?  In what has changed since the run kept; ARGS='--sample 50'
+	@$(RUN) tests.mutants --keep tests/mutants/run.json $(ARGS)
 
 bench: $(STAMP) ## all benchmarks, five minutes; NAME=signals for one, SIZE=full, JSON=file, PICTURES=folder
 	@$(if $(PICTURES),$(VENV)/bin/python -c 'import matplotlib' 2>/dev/null || $(RUN) pip install --quiet --no-input \

@@ -48,7 +48,7 @@ def close_slice(actor: Actor) -> None:
     budget -= _empty_mailbox(actor, budget)
     budget -= _tell_children(actor, budget)
     actor.close_due = budget == 0
-    if actor.close_due or actor.mailbox:
+    if actor.close_due:
         return
     if not actor.children:
         _close(actor)

@@ -37,7 +37,6 @@ def _go_its_course(actor: Actor, input_: Input) -> int:
     if input_.name == facts.BEGIN_MAIN:
         actor.main_due = actor.spec.main is not None  # the code may have had one only when the life began
     else:
-        actor.touched = True
         actor.ending = phases.TIMED_OUT, b""
         wind_up(actor)
     return DONE
@@ -61,7 +60,6 @@ def _resolve(actor: Actor, input_: Input) -> int:
 
 
 def _cancel(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
-    actor.touched = True
     actor.ending = phases.CANCELLED, b""
     wind_up(actor)
     return DONE
@@ -69,14 +67,12 @@ def _cancel(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns tak
 
 def _terminate(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
     """End at once: what is suspended is dropped, not cancelled, and compensates nothing."""
-    for open_ in list(actor.open.values()):
-        for pending in list(open_.pending.values()):
+    for open_ in actor.open.values():
+        for pending in open_.pending.values():
             actor.withdraw(pending)
-            actor.forget(pending)
         failure = actor.spec.codec.pack_failure(Cancelled(f"{actor} was terminated"))
         actor.effects.append(Ended(ENDED, open_.seq, facts.CANCELLED, failure, open_.input.sender))
         if open_.input.id is not None and open_.handler.kind == UPDATE:
-            actor.touched = True
             actor.answers.append((open_.input.id, open_.seq, facts.CANCELLED, failure))
     reload_state(actor)
     actor.phase = phases.CLOSING
@@ -86,7 +82,7 @@ def _terminate(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns 
 
 
 def wind_up(actor: Actor) -> None:
-    """If the life is to end, tell open handlers, and when none is left, close."""
+    """If the life is to end, tell open handlers, and when none is left, close; ``ending`` is empty then."""
     while actor.ending is not None:
         (status, result), actor.ending = actor.ending, None
         if actor.phase == phases.RUNNING:
@@ -131,9 +127,8 @@ def unpark(actor: Actor, seq: int) -> Parked:
 def _continue(actor: Actor, input_: Input) -> int:  # noqa: ARG001 - all turns take their input
     """Close the run, open the next; a main that may be is started again, on the state as it will be read."""
     if actor.main is not None:
-        for pending in list(actor.main.pending.values()):
+        for pending in actor.main.pending.values():
             actor.withdraw(pending)
-            actor.forget(pending)
         reload_state(actor)
         actor.main_due = True
     actor.run += 1

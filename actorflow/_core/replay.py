@@ -260,7 +260,6 @@ def _name(actor: Actor, effect: Any, field: str) -> str:
 
 def _adopt(actor: Actor, seq: int, position: int, was: Effect) -> None:
     """What is in force is what was recorded: it is what the world was asked for."""
-    actor.effects[position] = was
     ref = seq, position
     pending = actor.pending.get(ref)
     if pending is not None:

@@ -244,7 +244,7 @@ def examine(actor: Actor, input_: Input, now: Instant) -> None:
         raise ActorCompleted(str(actor), actor.status)
     if actor.open or actor.unstorable is not None:
         _has_room(actor)
-    if not handler.interleave and (actor.holder is not None or actor.mailbox or actor.stopped is not None):
+    if not handler.interleave:
         _has_place(actor)
 
 
@@ -373,7 +373,6 @@ def _wait(actor: Actor, input_: Input, now: Instant) -> Turn:
     if input_.kind <= UPDATE and input_.sender is None:
         _has_place(actor)
     seq = actor.seq + 1
-    actor.begin(seq)
     admit(actor, seq, input_, now)
     record = actor.spec.codec.pack_record((seq, now, ADMITTED, input_, [], None))
     keep(actor, seq, input_, record)

@@ -100,7 +100,7 @@ def _start(actor: Actor, seq: int, input_: Input, handler: Handler) -> int:
         outcome = DONE
     if actor.watches or actor.ready:
         settle(actor)
-    if actor.ending is not None or actor.phase == phases.CLOSING:
+    if actor.ending is not None:
         wind_up(actor)
     return outcome
 
@@ -151,7 +151,6 @@ def _ended(actor: Actor, open_: Open, value: Any, error: BaseException | None) -
     if actor.main is open_:
         actor.main = None
         if actor.ending is None:
-            actor.touched = True
             actor.ending = STATUS_OF[how], body
     if handler.kind == UPDATE:
         if open_.input.id is not None:
@@ -244,10 +243,8 @@ def set_aside(
     if outcome == STALE:
         return
     if input_.kind == MAIN:
-        actor.main_due = False
-        actor.touched = True
         actor.ending = phases.FAILED, failure
-        actor.last_failure = seq, "main", failure
+        actor.last_failure = seq, input_.name, failure
         _enter(actor, _end_life, input_)
         return
     if outcome == facts.REFUSED:

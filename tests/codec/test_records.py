@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from actorflow import ActorCompleted, Cancelled, Deadlock, DecodeError, HandlerFailed, Limits, Refused
 from actorflow._codec.failures import error_of, failure, pack_failure
 from actorflow._codec.records import RecordCodec, seal, unseal
-from actorflow._core.facts import ADMITTED, DONE, EFFECTS, KINDS, OUTCOMES, Ended, Input, Record, Schedule
+from actorflow._core.facts import (
+    ADMITTED,
+    DEBTS,
+    DONE,
+    EFFECTS,
+    KINDS,
+    OUTCOMES,
+    Ended,
+    Input,
+    Record,
+    Schedule,
+)
 
 CODEC = RecordCodec()
 refs = st.none() | st.tuples(st.integers(0, 1 << 40), st.integers(0, 1 << 20))
@@ -80,6 +91,20 @@ def test_a_record_of_another_form_is_refused(plain: tuple[object, ...], text: st
     """Well-formed bytes that are no record are refused, with what is wrong."""
     with pytest.raises(DecodeError, match=text):
         CODEC.unpack_record(CODEC.pack(plain))
+
+
+def test_what_is_owed_comes_back_by_its_number() -> None:
+    """Maps may have numbers for keys, and lists come back as tuples: what is read is what was compared."""
+    record = Record(1, 2, DONE, None, [], {DEBTS: {7: ("buy", b"failure")}})
+    assert CODEC.unpack_record(CODEC.pack_record(record)) == record
+    assert CODEC.unpack(CODEC.pack([1, [2]])) == (1, (2,))
+
+
+def test_a_digest_is_the_same_for_ever() -> None:
+    """Journals hold digests that earlier releases made."""
+    assert CODEC.digest(b"").hex() == "cae66941d9efbd404e4d88758ea67670"
+    assert CODEC.digest(b"content") != CODEC.digest(b"contend")
+    assert len(CODEC.digest(b"content")) == 16
 
 
 def test_a_seal_holds_or_not() -> None:

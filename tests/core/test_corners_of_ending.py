@@ -11,11 +11,12 @@ from attrs import field
 import actorflow as af
 from actorflow import Limits, entity, main, signal, timer, update
 from actorflow._core import facts
+from actorflow._core.facts import Input
 from actorflow._core.image import differences, image
 from actorflow._core.replay import replay
 from actorflow._core.step import advance, step
 from actorflow.testing import Scenario
-from tests.core.proof import bare, prove, sent
+from tests.core.proof import bare, prove, run, sent
 from tests.core.shop import act
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -387,3 +388,112 @@ def test_a_timer_that_fails_is_parked_and_does_not_ring_again() -> None:
     clock.retry(clock.parked[0].seq)
     assert len(clock.parked) == 2, "parked again, under the number of the retry"
     prove(clock)
+
+
+def test_what_held_the_mailbox_of_one_life_holds_none_of_the_next() -> None:
+    """It stays parked, and may be retried in the next one."""
+    gate = Scenario(Gate)
+    gate.start(Gate())
+    gate.signal(Gate.pass_)
+    gate.signal(Gate.inc)
+    assert gate.mailbox == ["inc"]
+    gate.terminate()
+    gate.start(Gate(), if_completed="new")
+    gate.signal(Gate.inc)
+    assert (gate.state.log, gate.mailbox) == (["inc"], [])
+    assert [one.handler for one in gate.parked] == ["pass_", "inc"]
+    prove(gate)
+
+
+# ---- ended by force ----------------------------------------------------------------------------------
+
+
+@entity
+class Waiter:
+    """Two handlers that wait side by side, and one behind them."""
+
+    @update
+    async def hold(self) -> int:
+        return await act(1)
+
+    @signal(interleave=True)
+    async def beside(self) -> None:
+        await af.gather(act(2), act(3))
+
+    @update
+    def ask(self) -> int:
+        return 1
+
+
+def test_who_is_terminated_tells_the_world_to_stop_and_everybody_who_waits() -> None:
+    """What was asked for is withdrawn; updates are answered, those with an id for good, a signal is over."""
+    waiter = bare(Waiter)
+    hold, beside = sent(Waiter.hold, id_="hold"), sent(Waiter.beside, id_="beside")
+    run(waiter, hold)
+    run(waiter, beside)
+    run(waiter, sent(Waiter.ask, id_="ask"))
+    (turn,) = run(waiter, Input(facts.TERMINATE))
+    assert [one[:3] for one in turn.effects if isinstance(one, facts.Withdraw)] == [
+        (facts.WITHDRAW, 1, 0),
+        (facts.WITHDRAW, 2, 0),
+        (facts.WITHDRAW, 2, 1),
+    ]
+    ended = [(one.seq, one.outcome) for one in turn.effects if isinstance(one, facts.Ended)]
+    assert ended == [(1, facts.CANCELLED), (2, facts.CANCELLED), (3, "not run")]
+    assert isinstance(turn.effects[-1], facts.Closed)
+    assert (waiter.pending, waiter.open, waiter.status) == ({}, {}, "terminated")
+    again = step(waiter, hold, 0)
+    assert (again.fate, again.how) == ("answer", facts.CANCELLED)
+    assert step(waiter, beside, 0).how == facts.OK, "a signal was accepted, whatever became of it"
+    assert list(waiter.ids.entries()) == ["beside", "hold"], "what never ran leaves its id free"
+
+
+@entity
+class Doomed:
+    """Its course fails before it waits for anything."""
+
+    @main
+    async def course(self) -> None:
+        raise ValueError("at once")
+
+    @signal
+    def inc(self) -> None:
+        """Nothing."""
+
+
+def test_a_main_that_fails_at_once_is_the_last_failure_by_its_name() -> None:
+    """As one is that fails later."""
+    doomed = bare(Doomed)
+    run(doomed, sent(Doomed.inc))
+    assert (doomed.status, doomed.main_due) == ("failed", False)
+    assert doomed.last_failure is not None
+    assert doomed.last_failure[:2] == (2, "course")
+
+
+@entity(limits=Limits(close_timeout=timedelta(seconds=7)))
+class Family:
+    """Children who close when they are told to."""
+
+    @signal
+    def adopt(self, key: str) -> None:
+        af.start_child(Doomed(), key)
+
+
+def test_children_have_the_time_to_close_that_their_parent_allows() -> None:
+    """Then they are terminated; with the last of them the alarm is called off."""
+    for late in (False, True):
+        family = bare(Family)
+        run(family, sent(Family.adopt, "a"))
+        (told,) = run(family, Input(facts.CANCEL), 100)
+        close, alarm = told.effects
+        assert isinstance(close, facts.CloseChild)
+        assert (close.how, alarm) == ("cancel", facts.Sleep(facts.SLEEP, 7_000_100))
+        assert (family.alarm, family.alarm_due) == ((told.seq, 1), 7_000_100)
+        ring = Input(facts.RESOLVE, facts.OK, ref=(told.seq, 1))
+        assert step(family, ring, 7_000_099).fate == "ignore"
+        if late:
+            (harsh,) = run(family, ring, 7_000_100)
+            assert [getattr(one, "how", "") for one in harsh.effects] == ["terminate"]
+        (last,) = run(family, Input(facts.RESOLVE, facts.CANCELLED, ref=(1, 0)), 7_000_100)
+        assert [type(one).__name__ for one in last.effects] == [*["Withdraw"] * (not late), "Closed"]
+        assert (family.status, family.alarm, family.harsh) == ("cancelled", None, False)

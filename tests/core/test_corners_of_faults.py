@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import actorflow as af
-from actorflow import entity, signal, update
+from actorflow import Limits, callback, entity, signal, update
 from actorflow._core import facts
 from actorflow._core.facts import Input
 from actorflow._core.step import step
@@ -122,3 +122,86 @@ def test_an_answer_that_does_not_fit_is_the_handlers_failure() -> None:
     with pytest.raises(af.HandlerFailed, match="WrongArgument"):
         _ = reply.value
     prove(untyped)
+
+
+# ---- how a handler ends that had suspended -----------------------------------------------------------------
+
+
+@entity(limits=Limits(payload_bytes=100))
+class Later:
+    """Everything after a suspension."""
+
+    n: int = 0
+
+    @update
+    async def tell(self, size: int) -> str:
+        await act(1)
+        if not size:
+            raise ValueError("nothing")
+        return "x" * size
+
+    @signal
+    async def forget(self) -> None:
+        callback(int, timeout=None)
+        await act(1)
+
+    @signal
+    async def cancelled(self) -> None:
+        await act(1)
+        raise af.Cancelled("by itself")
+
+    @signal
+    def parked(self) -> None:
+        raise ValueError("at once")
+
+    @signal
+    def inc(self) -> None:
+        self.n += 1
+
+
+def test_an_answer_that_is_too_large_is_the_handlers_failure() -> None:
+    """After a suspension as before it."""
+    later = Scenario(Later)
+    fits, exceeds = later.update(Later.tell, 90), later.update(Later.tell, 110)
+    later.answer(act, 1)
+    later.answer(act, 1)
+    assert fits.value == "x" * 90
+    with pytest.raises(af.LimitExceeded, match="payload_bytes=100"):
+        _ = exceeds.value
+    prove(later)
+
+
+def test_what_a_handler_no_longer_awaits_is_withdrawn_with_its_end() -> None:
+    """No effect outlives who asked for it: an answer from outside would come to nobody."""
+    later = bare(Later)
+    run(later, sent(Later.forget))
+    (turn,) = run(later, Input(facts.RESOLVE, facts.OK, b"\x01", ref=(1, 1)))
+    assert [one[:3] for one in turn.effects] == [(facts.WITHDRAW, 1, 0), (facts.ENDED, 1, facts.OK)]
+    assert later.pending == {}
+
+
+def test_the_last_failure_is_kept_and_a_cancelling_is_none() -> None:
+    """Who looks at an actor sees which handler failed last, and with what."""
+    later = bare(Later)
+    assert later.last_failure is None
+    run(later, sent(Later.tell, 0))
+    run(later, ANSWER)
+    assert later.last_failure is not None
+    assert later.last_failure[:2] == (1, "tell")
+    assert later.spec.codec.unpack(later.last_failure[2])[1] == "ValueError"
+    seq = later.seq + 1
+    run(later, sent(Later.cancelled))
+    run(later, ANSWER._replace(ref=(seq, 0)))
+    assert (later.open, later.last_failure[0]) == ({}, 1)
+    run(later, sent(Later.parked))
+    assert (later.last_failure[:2], list(later.parked)) == ((later.seq, "parked"), [later.seq])
+
+
+def test_an_answer_is_remembered_from_when_it_was_given() -> None:
+    """What comes after it, once or for years, does not make its window longer."""
+    later = bare(Later)
+    run(later, sent(Later.tell, 1, id_="i"))
+    run(later, ANSWER, 5)
+    for now in (9, 10):
+        run(later, sent(Later.inc, id_=f"at {now}"), now)
+        assert later.ids.entries()["i"].at == 5

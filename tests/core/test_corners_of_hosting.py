@@ -231,6 +231,38 @@ def test_what_would_be_refused_is_refused_when_it_is_examined() -> None:
         examine(shop, sent(Shop.add, "a"), 0)
 
 
+def test_who_repeats_an_id_is_let_pass_where_there_is_no_room() -> None:
+    """It was taken already; the same id for the first time is told what is full, as any message is."""
+    shop = bare(Shop)
+    run(shop, sent(Shop.add, "a", id_="known"))
+    run(shop, sent(Shop.hold))
+    run(shop, sent(Shop.add, "waits"))
+    examine(shop, sent(Shop.add, "a", id_="known"), 0)
+    with pytest.raises(af.LimitExceeded, match="mailbox_messages=1"):
+        examine(shop, sent(Shop.add, "a", id_="new"), 0)
+
+
+def test_what_comes_between_needs_no_place_in_the_mailbox() -> None:
+    """A full one is in nobody's way who does not wait in it."""
+
+    @entity(limits=Limits(mailbox_messages=1))
+    class Full:
+        @signal
+        async def hold(self) -> None:
+            await act(1)
+
+        @signal(interleave=True)
+        def pass_by(self) -> None:
+            """Nothing."""
+
+    full = bare(Full)
+    run(full, sent(Full.hold))
+    run(full, sent(Full.hold))
+    examine(full, sent(Full.pass_by), 0)
+    with pytest.raises(af.LimitExceeded, match="mailbox_messages=1"):
+        examine(full, sent(Full.hold), 0)
+
+
 def test_what_was_examined_is_never_refused() -> None:
     """If something has changed before it is accepted, it is parked, for the others of its group have gone."""
     shop = bare(Shop)

@@ -16,7 +16,7 @@ from actorflow._core.once import Ids
 from actorflow._core.outstanding import crowded
 from actorflow._core.replay import replay
 from actorflow._core.snapshot import restore, snapshot
-from actorflow._core.step import step
+from actorflow._core.step import examine, step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
 from tests.core.shop import act
@@ -206,6 +206,11 @@ def test_a_run_is_full_by_bytes_as_by_records() -> None:
     with pytest.raises(af.HistoryFull, match="run_bytes=600"):
         step(wordy, sent(Wordy.say, "x"), 0)
     assert wordy.state.words == 2
+    wordy.run_bytes = 599
+    examine(wordy, sent(Wordy.say, "x"), 0)
+    wordy.run_bytes = 600
+    with pytest.raises(af.HistoryFull, match="run_bytes=600"):
+        examine(wordy, sent(Wordy.say, "x"), 0)
 
 
 @entity(limits=Limits(continue_records=3, run_records=6, state_bytes=100))
@@ -230,6 +235,8 @@ def test_a_run_cannot_close_on_a_state_that_is_too_large() -> None:
     assert len(turns) == 6, "no continuation"
     with pytest.raises(af.LimitExceeded, match="state_bytes=100"):
         step(hoarder, sent(Hoarder.put, "small"), 0)
+    with pytest.raises(af.LimitExceeded, match="state_bytes=100"):
+        examine(hoarder, sent(Hoarder.put, "small"), 0)
     again = bare(Hoarder)
     replay(again, [turn.record for turn in turns if turn.record is not None])
     assert differences(image(hoarder), image(again)) == []
@@ -314,19 +321,33 @@ class Large:
 
 
 def test_a_life_with_much_left_closes_in_turns_of_500() -> None:
-    """1,100 messages and 1,100 children are seen to in several turns, each with a record of its own."""
+    """1,100 messages and 1,100 children are seen to in several turns, each with a record that replays."""
     large = bare(Large)
-    run(large, sent(Large.adopt, 0, 1_100))
-    run(large, sent(Large.hold))
-    for _ in range(1_100):
-        step(large, sent(Large.inc), 0)
+    before = run(large, sent(Large.adopt, 0, 1_100)) + run(large, sent(Large.hold))
+    before += [step(large, sent(Large.inc), 0) for _ in range(1_100)]
     turns = run(large, Input(facts.TERMINATE))
+    again = bare(Large)
+    replay(again, [turn.record for turn in before + turns if turn.record])
+    assert differences(image(large), image(again)) == []
     told = [sum(isinstance(one, facts.CloseChild) for one in turn.effects) for turn in turns]
     assert told == [0, 0, 400, 500, 200]
     assert (len(large.parked), len(large.mailbox), large.phase) == (1_100, 0, 2)
     for ref in list(large.child_refs):
         step(large, Input(facts.RESOLVE, facts.CANCELLED, ref=ref), 0)
     assert (large.status, large.phase) == ("terminated", 3)
+
+
+@pytest.mark.parametrize(("waiting", "turns"), [(499, 1), (500, 2), (501, 2)])
+def test_a_slice_that_is_full_closes_nothing_yet(waiting: int, turns: int) -> None:
+    """That nothing is left shows in the next one: so it is recorded, and so it stays."""
+    large = bare(Large)
+    run(large, sent(Large.hold))
+    for _ in range(waiting):
+        step(large, sent(Large.inc), 0)
+    taken = run(large, Input(facts.TERMINATE))
+    closed = [any(isinstance(one, facts.Closed) for one in turn.effects) for turn in taken]
+    assert closed == [*[False] * (turns - 1), True]
+    assert (large.phase, len(large.parked)) == (3, waiting)
 
 
 # ---- undoing and bases -------------------------------------------------------------------------------
@@ -349,6 +370,63 @@ class Flaky:
     @timer
     def ring(self) -> None:
         self.n += 1
+
+
+def test_a_digest_comes_when_its_bytes_have_come_together() -> None:
+    """Of a small state every 4,096 bytes of records, and not with each record from the first on."""
+    wordy = bare(Huge)
+    turns = [turn for _ in range(7) for turn in run(wordy, sent(Huge.become, False, "x" * 3_000))]
+    extras = [wordy.spec.codec.unpack_record(turn.record).extra or {} for turn in turns if turn.record]
+    assert [facts.DIGEST in extra for extra in extras] == [False, False, True, False, True, False, True]
+    for place in range(1, 7):
+        again = bare(Huge)
+        replay(again, [turn.record for turn in turns[:place] if turn.record])
+        (turn,) = run(again, sent(Huge.become, False, "x" * 3_000))
+        assert turn.record == turns[place].record, "and after a restart where it would have come without one"
+
+
+def test_a_digest_of_a_large_state_comes_seldom() -> None:
+    """When the records since the last have four times its bytes: it costs a dump of all of it."""
+
+    @entity
+    class Page:
+        text: str = ""
+
+        @signal
+        def put(self, text: str) -> None:
+            self.text = text
+
+    page = bare(Page)
+    turns = [turn for _ in range(20) for turn in run(page, sent(Page.put, "x" * 3_000))]
+    extras = [page.spec.codec.unpack_record(turn.record).extra or {} for turn in turns if turn.record]
+    assert [place for place, extra in enumerate(extras) if facts.DIGEST in extra] == [2, 6, 10, 14, 18]
+
+
+def test_what_fails_beside_an_open_handler_is_undone_however_long_the_tail() -> None:
+    """No base can be taken while something is suspended."""
+
+    @entity
+    class Busy:
+        n: int = 0
+
+        @update
+        async def hold(self) -> int:
+            await act(1)
+            return self.n
+
+        @signal(interleave=True)
+        def inc(self, fail: bool) -> None:
+            self.n += 1
+            if fail:
+                raise ValueError("fail")
+
+    busy = Scenario(Busy)
+    held = busy.update(Busy.hold)
+    for _ in range(20):
+        busy.signal(Busy.inc, False)
+    busy.signal(Busy.inc, True)
+    busy.answer(act, 1)
+    assert (held.value, len(busy.parked)) == (20, 1)
 
 
 def test_failures_in_a_flock_are_undone_from_a_new_base() -> None:

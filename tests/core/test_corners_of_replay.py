@@ -173,6 +173,7 @@ def test_an_effect_of_another_kind_is_a_divergence() -> None:
     """Instead of arming a timer it sends a signal: both are shown."""
     with pytest.raises(af.Divergence, match="effect 0") as differs:
         recorded().restart(asking("sends"))
+    assert differs.value.handler == "a resolution", "nobody is open behind it"
     assert str(differs.value.recorded).startswith("Arm(name='later'")
     assert str(differs.value.produced).startswith("Send(entity='Plain'")
 
@@ -181,6 +182,7 @@ def test_an_effect_is_named_by_its_place() -> None:
     """What agrees before it is passed over."""
     with pytest.raises(af.Divergence, match="effect 1") as differs:
         recorded().restart(asking("more"))
+    assert differs.value.handler.endswith("Asking.go"), "who is open behind it"
     assert str(differs.value.recorded).startswith("Ended(seq=1")
     assert str(differs.value.produced).startswith("Schedule(name='other'")
 
@@ -189,9 +191,10 @@ def test_an_effect_that_is_not_asked_for_any_more_is_a_divergence() -> None:
     """So is one that was not asked for then."""
     (turn,) = run(bare(Plain), sent(Plain.inc))
     (record,) = records(turn)
-    asked = facts.Sleep(facts.SLEEP, 5)
-    with pytest.raises(af.Divergence, match="produced: nothing"):
+    asked = facts.Sleep(facts.SLEEP, 5 * 24 * 3_600 * 1_000_000)
+    with pytest.raises(af.Divergence, match="produced: nothing") as gone:
         replay(bare(Plain), [altered(record, effects=[asked])])
+    assert gone.value.recorded == "Sleep(due=1970-01-06 00:00:00)"
     (held,) = records(*run(bare(Plain), sent(Plain.hold)))
     with pytest.raises(af.Divergence, match="recorded: nothing"):
         replay(bare(Plain), [altered(held, effects=[])])
@@ -272,6 +275,31 @@ def test_a_timer_stays_due_when_it_was_due() -> None:
     prove(scenario)
 
 
+def test_how_who_and_to_whom_an_end_is_told_counts_under_any_code() -> None:
+    """Only the text of a failure, and under other code an answer, may be another one."""
+    cls = answering(1)
+    asked = sent(cls.ask, inside=True)
+    (record,) = records(*run(bare(cls), asked))
+    (ended,) = CODEC.unpack_record(record).effects
+    assert isinstance(ended, facts.Ended)
+    extra = CODEC.unpack_record(record).extra or {}
+    for code in (extra[facts.CODE], b"code of yesterday"):
+        under = {**extra, facts.CODE: code}
+        for other_end in (
+            ended._replace(seq=7),
+            ended._replace(outcome=facts.FAILED),
+            ended._replace(sender=("Q", "other", 1, 0)),
+            ended._replace(sender=None),
+        ):
+            with pytest.raises(af.Divergence, match="recorded: Ended"):
+                replay(bare(cls), [altered(record, effects=[other_end], extra=under)])
+    answer = ended._replace(body=b"\x07")
+    with pytest.raises(af.Divergence, match="recorded: Ended"):
+        replay(bare(cls), [altered(record, effects=[answer])])
+    under = {**extra, facts.CODE: b"code of yesterday"}
+    replay(bare(cls), [altered(record, effects=[answer], extra=under)])
+
+
 def answering(answer: int) -> type[Any]:
     """An update, before and after a change of its answer."""
 
@@ -282,6 +310,22 @@ def answering(answer: int) -> type[Any]:
             return answer
 
     return Answering
+
+
+def test_under_other_code_a_timer_is_known_by_its_name_and_arguments() -> None:
+    """One that nobody knows any more, too; when it is due is as it was recorded."""
+    cls = timed(1)
+    (record,) = records(*run(bare(cls), sent(cls.go)))
+    extra = {**(CODEC.unpack_record(record).extra or {}), facts.CODE: b"code of yesterday"}
+    first, second = CODEC.unpack_record(record).effects
+    assert isinstance(first, facts.Arm)
+    for another in (first._replace(name="gone"), first._replace(body=b"\x91\x07")):
+        with pytest.raises(af.Divergence, match="effect 0"):
+            replay(bare(cls), [altered(record, effects=[another, second], extra=extra)])
+    later = first._replace(due=first.due + 1)
+    actor = bare(cls)
+    replay(actor, [altered(record, effects=[later, second], extra=extra)])
+    assert actor.timers["ring", first.body].due == later.due
 
 
 def test_an_answer_that_was_given_stays_given() -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+
+import pytest
+from attrs import field
 
 import actorflow as af
 from actorflow import Limits, entity, signal, timer, update
 from actorflow._core import facts
 from actorflow._core.facts import Input
+from actorflow._core.replay import replay
 from actorflow._core.step import step
 from actorflow.testing import Scenario
 from tests.core.proof import bare, prove, run, sent
@@ -206,3 +211,102 @@ def test_a_timer_that_awaits_nothing_has_room_enough() -> None:
     quick.advance(DAY)
     assert quick.state.rang == 1
     prove(quick)
+
+
+# ---- beside an open handler --------------------------------------------------------------------------
+
+
+def ringing(*, beside: bool) -> type[Any]:
+    """A timer that comes between, or does not."""
+
+    @entity(name="Ringing")
+    class Ringing:
+        log: list[str] = field(factory=list)
+
+        @update
+        async def hold(self) -> None:
+            self.ring().arm(after=SECOND)
+            await act(0)
+            self.log.append("held")
+
+        @timer(interleave=beside)
+        def ring(self) -> None:
+            self.log.append("rang")
+
+    return Ringing
+
+
+@pytest.mark.parametrize(("beside", "log"), [(True, ["rang", "held"]), (False, ["held", "rang"])])
+def test_a_timer_may_ring_beside_an_open_handler(beside: bool, log: list[str]) -> None:
+    """Where its author says so; else it waits for its turn."""
+    cls = ringing(beside=beside)
+    ringing_ = Scenario(cls)
+    ringing_.update(cls.hold)
+    ringing_.advance(SECOND)
+    ringing_.answer(act, 0)
+    assert ringing_.state.log == log
+    prove(ringing_)
+
+
+# ---- under another name ------------------------------------------------------------------------------
+
+
+def named(new: bool) -> type[Any]:
+    """A timer, before and after it was given another name."""
+    if not new:
+
+        @entity(name="Named")
+        class Before:
+            rang: int = 0
+
+            @signal
+            def set(self) -> None:
+                self.ring().arm(after=SECOND)
+
+            @update
+            async def hold(self) -> None:
+                await act(0)
+
+            @timer
+            def ring(self) -> None:
+                self.rang += 1
+
+        return Before
+
+    @entity(name="Named")
+    class After:
+        rang: int = 0
+
+        @signal
+        def set(self) -> None:
+            self.toll().arm(after=SECOND)
+
+        @update
+        async def hold(self) -> None:
+            await act(0)
+
+        @timer(aliases=["ring"])
+        def toll(self) -> None:
+            self.rang += 1
+
+    return After
+
+
+def test_a_fire_finds_its_timer_under_the_name_that_it_had() -> None:
+    """One that is recorded, one that waits, and one whose host has armed it before the code was changed."""
+    old, new = named(new=False), named(new=True)
+    fire = Input(facts.FIRE, "ring", b"\x90", ref=(1, 0))
+    for waits in (False, True):
+        before, after = bare(old), bare(new)
+        records = run(before, sent(old.set))
+        if waits:
+            records += run(before, sent(old.hold))
+        records += run(before, fire, 1_000_000)
+        replay(after, [turn.record for turn in records if turn.record])
+        if waits:
+            run(after, Input(facts.RESOLVE, facts.OK, b"\xc0", ref=(2, 0)), 1_000_000)
+        assert (after.state.rang, after.timers) == (1, {})
+    later = bare(new)
+    replay(later, [turn.record for turn in run(bare(old), sent(old.set)) if turn.record])
+    run(later, fire, 1_000_000)
+    assert later.state.rang == 1

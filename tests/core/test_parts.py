@@ -114,6 +114,22 @@ def test_ids_are_let_go_by_their_window_and_never_early() -> None:
     assert list(ids.entries()) == ["open"]
 
 
+def test_what_an_id_costs_is_counted_with_its_answer_and_given_back() -> None:
+    """Every byte of it, so that no life is full of ids that are long gone."""
+    ids = Ids.within(timedelta(microseconds=100), 1_000)
+    ids.admit("a", 1, Input(facts.UPDATE, "buy"), b"d")
+    bare_ = ids.bytes_held
+    ids.admit("bb", 2, Input(facts.UPDATE, "buys"), b"d")
+    assert ids.bytes_held == 2 * bare_ + 2
+    ids.answer("a", 1, facts.OK, b"x" * 50, 10)
+    assert ids.bytes_held == 2 * bare_ + 52
+    ids.answer("a", 1, facts.OK, b"x" * 30, 10)
+    assert ids.bytes_held == 2 * bare_ + 32
+    ids.release("bb")
+    ids.release("a")
+    assert (ids.bytes_held, len(ids)) == (0, 0)
+
+
 @entity(
     limits=Limits(
         id_bytes=300, parked_messages=2, mailbox_messages=2, payload_bytes=200, timers=1, children=1

@@ -25,8 +25,8 @@ from actorflow._core.facts import Input
 from actorflow._core.image import differences, image
 from actorflow._core.quiet import silence
 from actorflow._core.replay import rebuild, replay
-from actorflow._core.snapshot import restore, snapshot
-from actorflow._core.step import advance, step
+from actorflow._core.snapshot import refresh_base, restore, snapshot
+from actorflow._core.step import advance, ask, examine, step
 from actorflow.limits import Limits
 from actorflow.testing import Scenario
 from tests.core.proof import bare, run, sent
@@ -480,12 +480,22 @@ def test_an_actor_that_cannot_be_made_again_refuses_with_its_fault() -> None:
         def no(self) -> int:
             raise Refused("no")
 
+        @query
+        def look(self) -> int:
+            return 1
+
     actor = bare(Fickle)
     run(actor, sent(Fickle.go))
     run(actor, sent(Fickle.go))
-    for input_ in (sent(Fickle.no), sent(Fickle.go), sent(Fickle.go, inside=True), Input(facts.TERMINATE)):
+    unknown = sent(Fickle.go, inside=True)._replace(name="gone")
+    from_inside = sent(Fickle.go, inside=True)
+    for input_ in (sent(Fickle.no), sent(Fickle.go), from_inside, unknown, Input(facts.TERMINATE)):
         with pytest.raises(af.Divergence):
             step(actor, input_, 0)
+    with pytest.raises(af.Divergence):
+        examine(actor, sent(Fickle.go), 0)
+    with pytest.raises(af.Divergence):
+        ask(actor, "look", b"\x90", 0)
 
 
 def test_an_undone_turn_changes_no_later_record() -> None:
@@ -495,6 +505,30 @@ def test_an_undone_turn_changes_no_later_record() -> None:
     run(calm, sent(Counter.inc))
     run(refused, sent(Counter.refused))
     assert run(refused, sent(Counter.inc)) == run(calm, sent(Counter.inc))
+
+
+def test_undoing_leaves_ids_and_the_watch_alone() -> None:
+    """An id that was let go does not come back, one from before the base stays, and no replay is watched."""
+    watched: list[str] = []
+
+    def watch(where: str) -> Callable[[], None]:
+        watched.append(where)
+        return lambda: None
+
+    counter = bare(Counter)
+    counter.guard = watch
+    ids = counter.ids
+    run(counter, sent(Counter.inc, id_="before"))
+    refresh_base(counter)
+    for id_ in ("a", "b", "c"):
+        run(counter, sent(Counter.inc, id_=id_))
+    ids.release("b")
+    watched.clear()
+    run(counter, sent(Counter.bad))
+    assert counter.ids is ids
+    assert list(ids.entries()) == ["before", "a", "c"]
+    run(counter, sent(Counter.inc))
+    assert watched == [Counter.bad.where, Counter.inc.where]
 
 
 def test_undoing_does_not_move_the_next_digest() -> None:

@@ -22,6 +22,7 @@ from actorflow import (
     main,
     saga,
     signal,
+    sleep,
     timer,
     update,
     uuid4,
@@ -34,7 +35,7 @@ from actorflow._core.outstanding import Waits, asks
 from actorflow._core.phases import CLOSED
 from actorflow._core.step import Turn, advance, step
 from actorflow.testing import Scenario
-from tests.core.proof import prove, vacant
+from tests.core.proof import bare, prove, run, sent, vacant
 from tests.core.shop import Cart, Ledger, Subscription, charge, release
 
 DAY = timedelta(days=1)
@@ -277,6 +278,34 @@ def test_trace_10_an_end_and_a_new_life_under_the_same_key() -> None:
     prove(ticket)
 
 
+@entity(limits=Limits(continue_records=3))
+class Sleeper:
+    """A main that may start again, and sleeps."""
+
+    n: int = 0
+
+    @signal
+    def inc(self) -> None:
+        self.n += 1
+
+    @main(restartable=True)
+    async def course(self) -> None:
+        await sleep(timedelta(days=1))
+
+
+def test_trace_8_what_a_restarted_main_waited_for_is_withdrawn() -> None:
+    """Its sleep begins anew in the next run; the world is not asked for the old one any more."""
+    sleeper = bare(Sleeper)
+    turns = [turn for _ in range(3) for turn in run(sleeper, sent(Sleeper.inc))]
+    asked = [
+        (type(one).__name__, turn.seq) for turn in turns for one in turn.effects if one[0] != facts.ENDED
+    ]
+    again = sleeper.run - 1
+    assert again > 0
+    assert [name for name, _ in asked] == ["Sleep", *["Withdraw", "Sleep"] * again]
+    assert [ref[0] for ref in sleeper.pending] == [asked[-1][1]]
+
+
 # ---- 11: what is dropped -------------------------------------------------------------------------------
 
 
@@ -360,6 +389,19 @@ def test_trace_11_what_is_dropped_can_do_nothing(how: str) -> None:
     elif how == "passivated":
         assert len(held.records) == records
         assert [one.name for one in held.waiting] == ["probe"]
+
+
+def test_trace_11_what_is_undone_is_dropped_before_it_is_made_again() -> None:
+    """And not when the collector comes by, in the middle of somebody's turn."""
+    LOG.clear()
+    held = bare(Held)
+    gc.disable()
+    try:
+        run(held, sent(Held.hold))
+        run(held, sent(Held.fail))
+        assert LOG == ["entered", "left", "finally", "entered"]
+    finally:
+        gc.enable()
 
 
 # ---- 12: a circle --------------------------------------------------------------------------------------

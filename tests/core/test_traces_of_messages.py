@@ -113,12 +113,12 @@ def test_trace_5_an_id_means_one_message_through_everything() -> None:
 
     first = cart.once("c-1").update(Cart.checkout)
     again = cart.once("c-1").update(Cart.checkout)
-    with pytest.raises(IdReused):
+    with pytest.raises(IdReused, match="for checkout, now it came with count"):
         cart.once("c-1").update(Cart.count, 1)
     assert len([one for one in cart.waiting if one.name == "reserve"]) == 1
     waiting = cart.once("n-1").update(Cart.count, 1)
     also = cart.once("n-1").update(Cart.count, 1)
-    with pytest.raises(IdReused):
+    with pytest.raises(IdReused, match="for count, now it came with other arguments for count"):
         cart.once("n-1").update(Cart.count, 2)
     cart.restart()
     cart.answer(reserve)

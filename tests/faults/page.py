@@ -1,7 +1,7 @@
 """The parts of the page about testing that are made from data: the table, figures, what is open.
 
 The page keeps its prose.  Between ``<!-- from tests/faults: name -->`` and ``<!-- end -->`` stands what this
-makes of the table and of the runs that are kept.
+makes of the table and of the runs that are kept, those of mistakes made on purpose among them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from tests.mutants.kept import HERE, Kept, Sum
 from tests.tidy.house import ROOT
 
 from .runs import PROVED, TESTED, Run, Tried, newest
@@ -29,6 +30,7 @@ def filled(text: str, runs: list[Run]) -> str:
         "table": _table(runs),
         "rows": _rows(runs),
         "open": _open(),
+        "mistakes": _mistakes(Kept(HERE).sums()),
     }
 
     def fill(match: re.Match[str]) -> str:
@@ -101,6 +103,19 @@ def _listed(names: Iterable[str], tested: Mapping[str, Tried]) -> str:
 def _open() -> str:
     missing = [f"- {row.number}, *{row.fault}*: {row.open}." for row in ROWS if row.open]
     return "\n".join([*missing, *(f"- {number}: {why}." for number, why in ABSENT.items())])
+
+
+def _mistakes(sums: Mapping[str, Sum]) -> str:
+    lines = [
+        "| module | mistakes | noticed | without an end | survived, and judged | not tried |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    rows = [(f"`{module.replace('.', '/')}.py`", one) for module, one in sums.items()]
+    rows.append(("together", Sum(*map(sum, zip(*sums.values(), strict=True)))))
+    for name, one in rows:
+        cells = (f"{sum(one):,}", *(_number(n) for n in (one.noticed, one.hung, one.survived, one.untried)))
+        lines.append(f"| {name} | {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
+    return "\n".join(lines)
 
 
 def _figures(runs: list[Run]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
+from hashlib import sha256
 from types import CodeType
 from typing import Final, NamedTuple
 
-__all__ = ["Mistake", "code_of", "mistakes"]
+__all__ = ["Mistake", "code_of", "mistakes", "texts"]
 
 COMPARES: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Eq: ast.NotEq,
@@ -41,9 +43,14 @@ class Mistake(NamedTuple):
     does: str
     place: int
     """Which of the changes to this function, in the order of the text."""
+    nth: int
+    """Which of those that read the same, from 1."""
+    lines: range
+    """Those of the statement, or of its head: who never comes there cannot notice."""
 
     def __str__(self) -> str:
-        return f"{self.function}: {self.was} -> {self.does}"
+        again = f" (the {self.nth}.)" if self.nth > 1 else ""
+        return f"{self.function}: {self.was} -> {self.does}{again}"
 
 
 def _changes(node: ast.AST) -> Iterator[ast.AST]:
@@ -116,15 +123,36 @@ def mistakes(source: str) -> Iterator[Mistake]:
     """Every mistake that can be made in a module, function by function."""
     for name, function in _functions(ast.parse(source).body):
         place = 0
+        alike: Counter[tuple[str, str]] = Counter()
         while True:
             change = _Change(place)
             copy = deepcopy(function)
             copy.body = [change.visit(one) for one in copy.body]  # type: ignore[misc]
             if change.made is None:
                 break
-            was, does = change.made
-            yield Mistake(name, getattr(was, "lineno", function.lineno), _told(was), _told(does), place)
+            was, does = map(_told, change.made)
+            alike[was, does] += 1
+            line = getattr(change.made[0], "lineno", function.lineno)
+            yield Mistake(name, line, was, does, place, alike[was, does], _around(function, line))
             place += 1
+
+
+def _around(function: ast.FunctionDef, line: int) -> range:
+    """The lines of the innermost statement at a line, without those of the statements within it."""
+    found = range(function.lineno, function.lineno + 1)
+    for one in ast.walk(function):
+        if isinstance(one, ast.stmt) and one is not function and one.lineno <= line:
+            within = [part.lineno for part in ast.walk(one) if isinstance(part, ast.stmt) and part is not one]
+            end = max(one.lineno + 1, min(within)) if within else (one.end_lineno or one.lineno) + 1
+            if line < (one.end_lineno or one.lineno) + 1 and one.lineno >= found.start:
+                found = range(one.lineno, end)
+    return found
+
+
+def texts(source: str) -> dict[str, str]:
+    """Every function, and a digest of its text: another one where it has changed, comments aside."""
+    functions = _functions(ast.parse(source).body)
+    return {name: sha256(ast.unparse(one).encode()).hexdigest()[:12] for name, one in functions}
 
 
 def code_of(source: str, file: str, mistake: Mistake) -> CodeType:
