@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from actorflow._authoring.entity import spec_of
 from actorflow._authoring.identity import moment
+from actorflow._runtime.shelf import status_of
 
 from .agenda import Agenda
 
@@ -45,6 +46,11 @@ class Town:
             for address, actor in self._truth.actors.items()
             if address[0] == name and actor.state is not None
         }
+
+    def statuses(self, entity: type[Any]) -> dict[str, str]:
+        """How every actor is: ``running``, or how its life ended."""
+        name = spec_of(entity).name
+        return {key: status_of(actor) for (kind, key), actor in self._truth.actors.items() if kind == name}
 
     def query(
         self, entity: type[E], key: str, handler: Query[E, P, R], /, *args: P.args, **kwargs: P.kwargs
