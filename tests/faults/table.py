@@ -341,7 +341,7 @@ ROWS: Final = (
             "runtime/test_damage.py::test_an_actor_that_killed_the_process_twice_is_set_aside",
         ),
         ("runtime/test_poison.py::test_one_that_was_not_set_aside_is_noticed",),
-        "A loop that awaits nothing of actorflow's holds its thread until the process is killed",
+        "A loop that awaits nothing of actorflow's is told of, and holds its thread until somebody kills it",
     ),
     Row(
         24,
@@ -497,9 +497,12 @@ ROWS: Final = (
         33,
         "A handler that computes for a second",
         (4, 10),
-        ("runtime/test_poison.py::test_a_handler_that_computes_delays_others_and_nothing_is_lost",),
-        ("runtime/test_poison.py::test_one_that_was_not_set_aside_is_noticed",),
-        "Nothing is promised but order: handlers share one thread, and nobody is told that one takes long",
+        (
+            "runtime/test_poison.py::test_a_handler_that_computes_delays_others_and_nothing_is_lost",
+            "runtime/test_watchdog.py",
+        ),
+        ("runtime/test_watchdog.py::test_a_dog_that_sleeps_is_noticed",),
+        "It is told of, and not stopped: handlers share one thread",
     ),
     Row(
         35,
