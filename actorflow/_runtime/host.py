@@ -673,7 +673,7 @@ class Host:
         now = self._wall()
         if now < self._seen:
             _log.warning("the clock was set back by %.3f s", (self._seen - now) / 1e6)
-            self.population.errands.set_back(self._seen - now)
+            self.population.set_back(self._seen - now)
         self._seen = now
         return now
 
