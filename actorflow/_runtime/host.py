@@ -684,10 +684,12 @@ class Host:
 
     async def _mind_clock(self) -> None:
         population = self.population
-        while self._failure is None:
+        while (
+            self._failure is None and not self._shut
+        ):  # what is due when it closes waits for another opening
             now = self.clock()
             # One at a time, as when opening: what is due after a long absence may be everybody.
-            all_done = population.wake(now, 1) if not self._shut else True
+            all_done = population.wake(now, 1)
             if population.busy(now):
                 self.stir()
             if not all_done:
