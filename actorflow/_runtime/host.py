@@ -684,9 +684,8 @@ class Host:
 
     async def _mind_clock(self) -> None:
         population = self.population
-        while (
-            self._failure is None and not self._shut
-        ):  # what is due when it closes waits for another opening
+        # What falls due while it closes waits for another opening.
+        while self._failure is None and not self._shut:
             now = self.clock()
             # One at a time, as when opening: what is due after a long absence may be everybody.
             all_done = population.wake(now, 1)
