@@ -37,4 +37,7 @@ def known_of(path: str | None) -> list[Finding]:
 
 def _finding(plain: dict[str, Any]) -> Finding:
     told = {name: value for name, value in plain.items() if name in FIELDS}
-    return Finding(**told | {"under": tuple(cast("list[str]", plain.get("under", ())))})
+    told["under"] = tuple(cast("list[str]", plain.get("under", ())))
+    finding = Finding(**told)
+    assert finding.cause, "what it is known by can be made of it"
+    return finding
