@@ -98,8 +98,7 @@ ROWS: Final = (
             "journal/test_opening.py::test_a_crash_while_it_is_made_is_mended",
             "journal/test_opening.py::test_a_process_that_dies_while_making_it_leaves_no_ruin",
         ),
-        (),
-        "No control of its own",
+        ("journal/test_opening.py::test_a_ruin_is_noticed",),
     ),
     Row(
         6,
@@ -112,7 +111,7 @@ ROWS: Final = (
             "journal/test_opening.py::test_a_left_over_copy_is_removed",
         ),
         ("journal/test_failing_disks.py::test_half_a_backup_is_noticed",),
-        "By killing and by failing calls, not by images of its pages; no second format yet, and so no upgrade",
+        "By calls at which it dies or that fail, not by images; no second format yet, and so no upgrade",
     ),
     Row(
         7,
@@ -190,8 +189,7 @@ ROWS: Final = (
             "crash/test_disk.py::test_at_its_quota_what_runs_ends",
             "runtime/test_leaving.py::test_a_full_journal_takes_nothing_new_and_lets_all_else_go_on",
         ),
-        (),
-        "No control of its own",
+        ("journal/test_growth.py::test_a_map_that_does_not_grow_is_noticed",),
     ),
     Row(
         13,
@@ -224,6 +222,7 @@ ROWS: Final = (
         (12, 12),
         (
             "journal/test_opening.py::test_a_second_process_is_refused_by_name",
+            "journal/test_opening.py::test_another_process_is_refused_by_any_name_of_it",
             "journal/test_opening.py::test_the_same_process_is_refused_too",
             "journal/test_opening.py::test_a_refused_second_opening_costs_the_first_nothing",
             "journal/test_opening.py::test_an_unclean_stop_is_no_error",
@@ -231,8 +230,8 @@ ROWS: Final = (
             "runtime/test_leaving.py::test_a_second_runtime_over_one_journal_does_not_disturb_the_first",
             "callers/test_asyncio.py::test_opening_errors_are_raised_where_it_is_opened",
         ),
-        (),
-        "Network file systems, whose locks may mean nothing; no control of its own",
+        ("journal/test_opening.py::test_without_a_lock_both_would_write",),
+        "Network file systems, whose locks may mean nothing",
     ),
     Row(
         16,
@@ -243,9 +242,9 @@ ROWS: Final = (
             "crash/test_closing.py::test_a_fork_is_told_that_it_is_one",
             "callers/test_threads.py::test_a_fork_is_told_that_it_is_one",
             "journal/test_opening.py::test_a_forked_child_is_refused_and_the_parent_unharmed",
+            "journal/test_opening.py::test_a_process_of_multiprocessing_is_refused",
         ),
-        (),
-        "No control shows that an unguarded child would do harm",
+        ("journal/test_opening.py::test_an_unguarded_child_is_noticed",),
     ),
     Row(
         17,
@@ -376,8 +375,12 @@ ROWS: Final = (
             "journal/test_contract.py::test_keys_that_cannot_be_are_refused",
             "journal/test_contract.py::test_large_frames_are_kept",
             "codec/test_arguments.py",
+            "runtime/test_sizes.py::test_up_to_the_limit_and_no_further",
         ),
-        ("codec/test_untrusted.py::test_what_is_well_formed_is_read",),
+        (
+            "codec/test_untrusted.py::test_what_is_well_formed_is_read",
+            "runtime/test_sizes.py::test_a_limit_that_is_off_by_one_is_noticed",
+        ),
     ),
     Row(
         26,
@@ -392,10 +395,12 @@ ROWS: Final = (
             "core/test_traces_of_messages.py::test_trace_5_an_id_means_one_message_through_everything",
             "core/test_traces_of_messages.py::test_trace_5_an_answer_outlives_the_life_that_gave_it",
             "core/test_parts.py::test_ids_are_let_go_by_their_window_and_never_early",
+            "runtime/test_ids_at_random.py::test_whatever_comes_again_an_id_is_one_message",
             "crash/test_killed.py::test_killed_at_any_moment",
         ),
         (
             "core/test_negative_controls.py::test_forgetting_ids_is_caught",
+            "runtime/test_ids_at_random.py::test_ids_that_are_forgotten_are_noticed",
             "crash/test_controls.py::test_a_repetition_is_noticed",
         ),
     ),
