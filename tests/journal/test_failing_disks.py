@@ -78,7 +78,7 @@ def _inject(path: Path, log: Path, fault: str) -> tuple[int, list[str]]:
         *(
             f"pwrite64,pwritev,writev:retval={length}:when={call}"
             for length in (0, 100)
-            for call in (9, 13, 14)
+            for call in (8, 9, 12, 13, 14)
         ),
     ],
 )

@@ -134,6 +134,7 @@ def test_whatever_the_quota_it_is_reached_and_left_again(path: Path, quota: int,
     journal = lmdb_quick(path, map_bytes=1 << 20, quota_bytes=quota)
     journal.open(TABLES)
     taken: list[int] = []
+    last = 0
     for _ in range(2):
         count, warned = 0, False
         first = journal.statistics().frames
