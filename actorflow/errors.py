@@ -537,6 +537,28 @@ class WrongAnswer(OutcomeError):
         return f"the answer to {self.what} cannot be read: {self.problem}"
 
 
+UNDONE_BYTES = 3_000
+NOT_UNDONE_BYTES = 9_000
+"""With both, and a reason, an error stays under what is kept of its details: 16,384 bytes."""
+TEXT_CHARACTERS = 1_000
+
+
+def _cut(text: str) -> str:
+    cut = text if len(text) <= TEXT_CHARACTERS else f"{text[: TEXT_CHARACTERS - 1]}…"
+    return cut.encode(errors="replace").decode()  # what cannot be written down must not cost the rest
+
+
+def _as_many(texts: tuple[str, ...], most: int) -> tuple[list[str], int]:
+    """The first of these that find room, and how many are left out."""
+    kept: list[str] = []
+    for text in map(_cut, texts):
+        most -= len(text.encode()) + 3
+        if most < 0:
+            break
+        kept.append(text)
+    return kept, len(texts) - len(kept)
+
+
 @define(slots=False, eq=False, str=False)
 class CompensationFailed(OutcomeError):
     """A saga could not be undone whole; the cause is why it was to be undone."""
@@ -548,8 +570,16 @@ class CompensationFailed(OutcomeError):
 
     @property
     def details(self) -> dict[str, object]:
-        """The same as data, as it reaches callers and other actors."""
-        return {"undone": list(self.undone), "not undone": list(self.not_undone), "why": self.why}
+        """The same as data, as it reaches callers and other actors: as much as can be kept of it.
+
+        The counts of what was left out are there if anything was.
+        """
+        undone, more_undone = _as_many(self.undone, UNDONE_BYTES)
+        not_undone, more_not_undone = _as_many(self.not_undone, NOT_UNDONE_BYTES)
+        found: dict[str, object] = {"undone": undone, "not undone": not_undone, "why": _cut(self.why)}
+        if more_undone or more_not_undone:
+            found["left out"] = [more_undone, more_not_undone]
+        return found
 
     def fact(self) -> str:
         done = ", ".join(self.undone) or "nothing"

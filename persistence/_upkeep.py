@@ -94,4 +94,11 @@ def copied(store: Store, to: Path) -> None:
                 "hint: is the disk full, or failing? are there descriptors left? the journal is as it was"
             ) from error
         raise
-    directory.sync_directory(to.parent)
+    try:
+        directory.sync_directory(to.parent)
+    except OSError as error:
+        said = f"{type(error).__name__}: {error}"
+        raise JournalError(
+            f"{to} is there and whole, but may not be after a loss of power: {said}\n"
+            "hint: is the disk failing? make another somewhere else; the journal is as it was"
+        ) from error

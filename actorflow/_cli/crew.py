@@ -1,7 +1,7 @@
 """Several processes that verify one journal: who gets which actors, and what comes of them, in order.
 
-A process that dies takes nobody along but the actor it was busy with.  What is in memory is bounded, however
-many actors there are.
+A process that dies takes nobody along but the actor it was busy with; nor does one that is ended because that
+actor takes too long.  What is in memory is bounded, however many actors there are.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing import Pipe
@@ -21,12 +22,12 @@ from typing import Any, Final, Self
 from attrs import define, field
 
 from actorflow._runtime.tables import address_of, name_of
-from actorflow.testing.report import DIED, DIFFERS, Finding
+from actorflow.testing.report import DIED, DIFFERS, ENDLESS, Finding
 from actorflow.testing.verifying import Looked
 
 from .failure import NotDone
 from .settings import AS_IT_IS, Setting
-from .worker import NOTE_BYTES, Task
+from .worker import NOTE_BYTES, STACK_BYTES, TELLS, Task, place_of
 
 __all__ = ["Crew"]
 
@@ -35,6 +36,11 @@ ACTORS_AT_ONCE: Final = 200
 AHEAD: Final = 4
 """So many lists for each process may be under way, or wait for an earlier one."""
 DEATHS_MAX: Final = 100
+ENDLESS_MAX: Final = 20
+"""Each of these has taken all the time that one may: so many, and nobody waits for more."""
+A_MOMENT_S: Final = 0.01
+GLANCE_S: Final = 0.5
+"""How often it is looked whether somebody takes too long."""
 NO_MORE: Final[tuple[int, list[bytes]]] = 0, []
 PATIENCE_S: Final = 3.0
 """How long a process may take to end."""
@@ -47,6 +53,8 @@ class Worker:
         self.setting = task.setting
         self.part: Part | None = None
         """What it is busy with."""
+        self._busy: tuple[bytes, float] = b"", 0.0
+        """Whom it was seen to be busy with, and since when."""
         self._note = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self.channel: Connection[Any, Any]
         self.channel, theirs = Pipe()
@@ -75,6 +83,25 @@ class Worker:
     def busy_with(self) -> bytes:
         """Whom it was at when it died; nobody if it had not begun."""
         return os.pread(self._note.fileno(), NOTE_BYTES, 0).rstrip(b"\xff")
+
+    def overdue(self, timeout: float) -> bytes:
+        """With whom it was seen to be busy for longer than this; nobody if it was not."""
+        path, now = self.busy_with(), time.monotonic()
+        if path != self._busy[0]:
+            self._busy = path, now
+        return path if now - self._busy[1] > timeout else b""
+
+    def stop(self) -> str:
+        """End it at once; says where it was."""
+        self._process.send_signal(TELLS)
+        until = time.monotonic() + PATIENCE_S
+        told, before = b"", b""
+        while (not told or told != before) and time.monotonic() < until:
+            time.sleep(A_MOMENT_S)
+            told, before = os.pread(self._note.fileno(), STACK_BYTES, NOTE_BYTES), told
+        self._process.kill()
+        self.end()
+        return place_of(told.decode(errors="replace"))
 
     def end(self) -> int:
         """Have it end; gives how it did."""
@@ -114,8 +141,12 @@ class Gathered:
 class Crew:
     """The processes."""
 
-    def __init__(self, task: Task, settings: Sequence[Setting], jobs: int, actors: int) -> None:
+    def __init__(
+        self, task: Task, settings: Sequence[Setting], jobs: int, actors: int, timeout: float
+    ) -> None:
         self._task = task
+        self._timeout = timeout
+        self._glance = min(GLANCE_S, timeout / 4)
         self._at_once = max(1, min(ACTORS_AT_ONCE, actors // (jobs * AHEAD)))
         self._settings = (AS_IT_IS, *settings)
         self._jobs = jobs
@@ -123,7 +154,7 @@ class Crew:
         self._workers: list[Worker] = []
         self._parts: deque[Part] = deque()
         self._gathered: dict[int, Gathered] = {}
-        self._deaths = 0
+        self._deaths = self._endless = 0
 
     def __enter__(self) -> Self:
         return self
@@ -185,7 +216,7 @@ class Crew:
 
     def _listen(self) -> None:
         busy = {worker.channel: worker for worker in self._workers if worker.part is not None}
-        for channel in wait(list(busy)):
+        for channel in wait(list(busy), self._glance):
             worker = busy[channel]  # type: ignore[index]
             try:
                 answer: list[Looked] | str = worker.channel.recv()
@@ -197,6 +228,11 @@ class Crew:
             part, worker.part = worker.part, None
             assert part is not None, "whoever is listened to is busy"
             self._gathered[part.number].looked[part.setting].update(zip(part.paths, answer, strict=True))
+        for worker in busy.values():
+            if worker.part is not None and worker in self._workers:
+                path = worker.overdue(self._timeout)
+                if path:
+                    self._takes_too_long(worker, path)
 
     def _died(self, worker: Worker) -> None:
         """Report the actor that a process died of, and have the others looked at again."""
@@ -212,8 +248,24 @@ class Crew:
             raise NotDone(
                 f"{DEATHS_MAX} actors have ended the process that replayed them; the last is {name_of(path)}"
             )
+        self._without(worker, path, _death(path, code))
+
+    def _takes_too_long(self, worker: Worker, path: bytes) -> None:
+        """End a process whose actor does not come to an end, and report that one."""
+        self._workers.remove(worker)
+        place = worker.stop()
+        self._endless += 1
+        if self._endless > ENDLESS_MAX:
+            were = f"{ENDLESS_MAX} actors were not made again within {self._timeout:g} s"
+            raise NotDone(f"{were}, and still others; the last is {name_of(path)}: {place}")
+        self._without(worker, path, _endless(path, self._timeout, place))
+
+    def _without(self, worker: Worker, path: bytes, finding: Finding) -> None:
+        """Go on without a process that is gone, and without the actor it was busy with."""
+        part = worker.part
+        assert part is not None, "whoever is listened to is busy"
         at = part.paths.index(path)
-        self._gathered[part.number].looked[part.setting][path] = Looked(0, (_death(path, code),))
+        self._gathered[part.number].looked[part.setting][path] = Looked(0, (finding,))
         for rest in (part.paths[at + 1 :], part.paths[:at]):
             if rest:
                 self._parts.appendleft(Part(part.number, part.setting, rest))
@@ -236,6 +288,14 @@ def _death(path: bytes, code: int) -> Finding:
     fact = f"{name_of(path)} ended the process that replayed it: {how}"
     hint = "a handler must not end the process, recurse without end, or take all memory"
     return Finding(entity, key, DIED, "Died", fact, hint)
+
+
+def _endless(path: bytes, seconds: float, place: str) -> Finding:
+    entity, key = address_of(path)
+    where = f": it was at {place}" if place else ""
+    fact = f"{name_of(path)} was not made again within {seconds:g} s{where}"
+    hint = "a handler must come to its end; where it only takes long, give it more time with --timeout"
+    return Finding(entity, key, ENDLESS, "Endless", fact, hint)
 
 
 def _compared(gathered: Gathered, settings: Sequence[Setting]) -> Iterator[Looked]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import secrets
 import sys
@@ -23,6 +24,7 @@ from persistence import JournalError, LmdbJournal
 
 from .crew import Crew
 from .failure import NotDone
+from .known import known_of
 from .loading import entities_of, limits_of
 from .progress import progress
 from .settings import AS_IT_IS, KINDS, settings_of
@@ -32,6 +34,7 @@ __all__ = ["declare", "run"]
 
 JOBS_MAX: Final = 64
 """LMDB's table of readers has room for 126."""
+TIMEOUT_S: Final = 60.0
 SEEDS: Final = 1 << 32
 
 
@@ -54,6 +57,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
         default="warn",
         help="what it means that actors are there whose entity is not named",
     )
+    add("--timeout", type=_seconds, default=TIMEOUT_S, metavar="SECONDS", help="how long one actor may take")
+    add("--except", dest="known", metavar="FILE", help="findings that are known: a report of --json")
     add("--json", action="store_true", help="print the report for programs")
 
 
@@ -64,10 +69,18 @@ def _count(text: str) -> int:
     return number
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no time to wait")
+    return seconds
+
+
 def run(told: argparse.Namespace) -> bool:
     """Verify, print the report, and say whether all is well."""
     if told.sample is not None and told.actor:
         raise NotDone("--sample and --actor exclude each other")
+    known = known_of(told.known)
     # As `python program.py` would find them: the application is in the directory where this is typed.
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - a path to import from is a string
     try:
@@ -76,6 +89,7 @@ def run(told: argparse.Namespace) -> bool:
         raise NotDone(str(error.__cause__ or error)) from error
     except (JournalError, OSError) as error:
         raise NotDone(str(error)) from error
+    report = report.excepting(known)
     well = report.ok and (told.unregistered == "warn" or not report.unregistered)
     if told.json:
         print(json.dumps({"ok": well, "seed": seed, **attrs.asdict(report)}, indent=2))
@@ -107,7 +121,7 @@ def _verified(told: argparse.Namespace) -> tuple[Report, int | None]:
         total = len(chosen) if isinstance(chosen, list) else census.actors
         task = Task(told.store, names, told.limits, history, bool(settings), AS_IT_IS)
         jobs = min(told.jobs or os.cpu_count() or 1, JOBS_MAX)
-        with Crew(task, settings, jobs, total) as crew, progress("verifying", total) as advance:
+        with Crew(task, settings, jobs, total, told.timeout) as crew, progress("verifying", total) as advance:
             tally = Tally()
             for looked in crew.look(chosen):
                 tally.take(looked.messages, looked.findings)

@@ -9,7 +9,8 @@ running: what was dropped can do nothing any more.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from actorflow.errors import NotInHandler
@@ -17,7 +18,7 @@ from actorflow.errors import NotInHandler
 if TYPE_CHECKING:
     from .actor import Actor
 
-__all__ = ["ambient", "current", "last_breath", "writing"]
+__all__ = ["ambient", "current", "last_breath", "look_here", "writing"]
 
 BREATHS_MAX = 1_000
 
@@ -40,6 +41,12 @@ def current(name: str) -> Actor:
     if actor is None:
         raise NotInHandler(name)
     return actor
+
+
+def look_here() -> Callable[[], Actor | None]:
+    """What tells any thread, for ever after, which actor is running in this one."""
+    ambient.actor = ambient.actor  # or there is nothing of this thread's yet
+    return partial(ambient.__dict__.get, "actor")
 
 
 def last_breath() -> Generator[None, None, None]:

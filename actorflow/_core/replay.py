@@ -340,10 +340,25 @@ def admit(actor: Actor, seq: int, input_: Input, now: int) -> None:
         remember_id(actor, seq, input_, now)
 
 
+def digest_of(actor: Actor, input_: Input) -> bytes:
+    """What tells this message from another that comes with the same id.
+
+    Of a start that is the state and how long what is to come takes, but not what is to be done about a life
+    that there is already: this id says which life is meant.
+    """
+    codec = actor.spec.codec
+    if input_.kind != facts.START or not input_.options:
+        return codec.digest(input_.body)
+    terms = facts.Terms(*cast("Any", input_.options))
+    if terms.delay is None and terms.timeout is None:
+        return codec.digest(input_.body)
+    return codec.digest(input_.body + codec.pack((terms.delay, terms.timeout)))
+
+
 def remember_id(actor: Actor, seq: int, input_: Input, now: int) -> None:
     """The id belongs to this message from here; a signal's is answered by being accepted."""
     assert input_.id is not None, "the caller has looked"
-    actor.ids.admit(input_.id, seq, input_, actor.spec.codec.digest(input_.body))
+    actor.ids.admit(input_.id, seq, input_, digest_of(actor, input_))
     if input_.kind != facts.UPDATE:
         actor.ids.answer(input_.id, seq, facts.OK, b"", now)
 

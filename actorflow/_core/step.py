@@ -65,7 +65,7 @@ from .faithful import see_faithful
 from .outstanding import wakes_at
 from .phases import ADMISSION, ADMIT, BEGIN, IGNORE
 from .quiet import due_to_continue
-from .replay import admit, awaited, digested, rebuild, take_answers
+from .replay import admit, awaited, digest_of, digested, rebuild, take_answers
 from .snapshot import keep, refresh_base
 from .spec import Handler
 from .turn import holds_mailbox, how_failed, perform, read_arguments, set_aside, stable, start, take
@@ -288,9 +288,10 @@ def _known(actor: Actor, input_: Input, now: Instant) -> Turn | None:
         return None
     first = actor.spec.handlers.get(known.name)
     name = known.name if first is None else first.name
-    if name != input_.name or known.digest != actor.spec.codec.digest(input_.body):
-        other = input_.name if name != input_.name else f"other arguments for {name}"
-        raise IdReused(str(actor), input_.id, name, other)
+    if name != input_.name or known.digest != digest_of(actor, input_):
+        named, another = name or "a start", input_.name or "a start"
+        other = another if name != input_.name else f"other arguments for {named}"
+        raise IdReused(str(actor), input_.id, named, other)
     if known.how is None:
         return Turn(known.seq, None, [], JOIN)
     return Turn(known.seq, None, [], ANSWER, DONE, known.how, known.body)

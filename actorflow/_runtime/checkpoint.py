@@ -61,7 +61,7 @@ class Checkpoint:
         """The frame up to which the log can be cut off when it is done; none is under way at 0."""
         self._forgetting = 0
         """The frame up to which the log is being cut off; 0 if it is not."""
-        self._began: Instant = 0
+        self._began: Instant | None = None
         self._logged = 0
         """Bytes in the log since the last one began, its first frame included."""
         self.count = 0
@@ -105,10 +105,15 @@ class Checkpoint:
     def _to_begin(self, now: Instant) -> bool:
         if self._position or self._forgetting or not self.tails:
             return False
-        if not self._began:
+        if self._began is None:
             self._began = now  # the first is due when the runtime has lived a little
         # At the quota, what is cut off the log makes room.
         return self._population.full or self._logged >= self._log_bytes or now - self._began >= LAG_US
+
+    def set_back(self, by: Instant) -> None:
+        """The clock was set back by so much; how long the tables lag behind is a duration."""
+        if self._began is not None:
+            self._began -= by
 
     def _begin(self, frame: Frame, now: Instant) -> None:
         self._todo.extend(self.tails)

@@ -24,7 +24,7 @@ from actorflow.errors import DecodeError, Interrupted, TokenSpent
 from .errand import DONE, OUTSIDE, PAUSES, RUNS, WAITS, Ending, Errand, ending_of, how_of
 from .frame import Row
 from .line import Line, is_final
-from .rows import Trace, pack_trace, unpack_trace
+from .rows import LaterRow, Trace, pack_trace, unpack_trace
 from .tables import ERRANDS, NUMBER_BYTES, behind, name_of
 from .wakes import FOR_EVER
 
@@ -380,6 +380,8 @@ class Errands:
             ref = int.from_bytes(place[:NUMBER_BYTES], "big"), int.from_bytes(place[NUMBER_BYTES:], "big")
             try:
                 found[ref] = unpack_trace(data, f"errand {ref[0]}.{ref[1]} of {name_of(path)}")
+            except LaterRow:
+                raise  # it is not lost, and whoever can read it is to go on with it
             except DecodeError as error:
                 # It has had an attempt at least, whose end is unknown; how many more is lost.
                 _log.error("%s: its attempts are counted from one again", error)

@@ -40,6 +40,7 @@ from .stand_ins import Replacing, stand_ins
 from .turns import InTurn, at_once
 from .wakes import NEAR_US
 from .waking import GO_ON, Waiter
+from .watchdog import Watchdog
 from .writer import Writer, Written
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Host:
         clock_jumps: bool = True,
         entropy: Callable[[int], bytes] = os.urandom,
         in_turn: InTurn = at_once,
+        watched: bool = True,
     ) -> None:
         self.limits = Limits() if limits is None else limits
         self.specs = {spec.name: spec for spec in specs_of(entities, limits)}
@@ -118,6 +120,8 @@ class Host:
         self._exit = AsyncExitStack()
         self._writer: Writer | None = None
         self._attempts: Attempts | None = None
+        self._watched = watched
+        self._watchdog: Watchdog | None = None
         self._replies: dict[tuple[Address, int], Cells] = {}
         self._results: dict[Address, Cells] = {}
         self._crowd: Cells = []
@@ -168,6 +172,8 @@ class Host:
             await self.close()
             raise
         self._attempts = Attempts(self, nursery, self.limits.activity_threads)
+        if self._watched:
+            self._watchdog = Watchdog()
         nursery.start_soon(self._mind_clock)
         nursery.start_soon(self._hear)
 
@@ -196,7 +202,7 @@ class Host:
             finally:
                 self._release_all(Unknown("what was awaited", "the runtime was closed before it came"))
                 with trio.CancelScope(shield=True):
-                    await trio.to_thread.run_sync(self._writer.stop)
+                    await trio.to_thread.run_sync(self._stop_threads)
                     await trio.to_thread.run_sync(self.journal.close)
                 collector.stir()
 
@@ -214,11 +220,16 @@ class Host:
         try:
             await self._exit.aclose()
         finally:
-            assert self._writer is not None, "it was opened"
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._writer.stop)
+                await trio.to_thread.run_sync(self._stop_threads)
                 await trio.to_thread.run_sync(self.journal.close)
             collector.stir()
+
+    def _stop_threads(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        assert self._writer is not None, "it was opened"
+        self._writer.stop()
 
     def forked(self) -> None:
         """Know that it is in a child of the process that opened it."""
@@ -266,6 +277,11 @@ class Host:
     def hanging(self) -> tuple[str, ...]:
         """Threads whose function still runs although it was given up."""
         return () if self._attempts is None else tuple(self._attempts.hanging)
+
+    @property
+    def slow_turns(self) -> dict[str, float]:
+        """By handler, the longest that one of its turns was seen to take, where that was too long."""
+        return {} if self._watchdog is None else self._watchdog.longest
 
     @property
     def writing(self) -> bool:
@@ -658,7 +674,7 @@ class Host:
         now = self._wall()
         if now < self._seen:
             _log.warning("the clock was set back by %.3f s", (self._seen - now) / 1e6)
-            self.population.errands.set_back(self._seen - now)
+            self.population.set_back(self._seen - now)
         self._seen = now
         return now
 
@@ -673,10 +689,11 @@ class Host:
 
     async def _mind_clock(self) -> None:
         population = self.population
-        while self._failure is None:
+        # What falls due while it closes waits for another opening.
+        while self._failure is None and not self._shut:
             now = self.clock()
             # One at a time, as when opening: what is due after a long absence may be everybody.
-            all_done = population.wake(now, 1) if not self._shut else True
+            all_done = population.wake(now, 1)
             if population.busy(now):
                 self.stir()
             if not all_done:

@@ -215,6 +215,12 @@ class Population:
         """The same, as far as it is known in memory."""
         return min(self.wakes.first, self.errands.first, self.troubles.first)
 
+    def set_back(self, by: Instant) -> None:
+        """The clock was set back by so much: durations, unlike timers, which are dates, last no longer."""
+        self.errands.set_back(by)
+        self.checkpoint.set_back(by)
+        self.troubles.set_back(by)
+
     def wake(self, now: Instant, at_most: int) -> bool:
         """Let fire what is due, at most so many times; says whether that was all."""
         if not self.errands.wake(now, at_most):

@@ -20,7 +20,7 @@ from actorflow.errors import ActorflowError, DecodeError, FaultError, Suspect, U
 
 from .frame import Frame, Row
 from .resident import VACANT_HEAD, Resident, Tail
-from .rows import Head
+from .rows import Head, LaterRow
 from .tables import SUSPECTS, address_of, name_of, path_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,12 @@ class Residency:
         else:
             with self.watched(path):
                 resident = self._bring(address, path, head)
-                self._resume(resident, now)
+                try:
+                    self._resume(resident, now)
+                except LaterRow as error:  # of an errand, before anything has come of it
+                    silence(resident.actor)
+                    del self.residents[address]
+                    raise self.set_aside(path, error) from None
             if quiet(resident.actor):
                 rest(resident.actor)  # it may only be asked something
         if times:

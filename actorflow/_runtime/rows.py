@@ -1,7 +1,8 @@
 """What is written in frames and rows, as bytes and back: packed, each with a checksum of its own.
 
 A frame is a list of paths and records, in turns; every row stands by itself, so that a damaged one harms the
-actor it belongs to and no other.
+actor it belongs to and no other.  A row that has fields begins with the number of its format; frames and
+history are records, which have the engine's version, in the journal's own format.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from actorflow.errors import DecodeError
 from .tables import END, NUMBER_BYTES
 
 __all__ = [
+    "ROW_FORMAT",
     "Head",
+    "LaterRow",
     "Letter",
     "Trace",
     "carried",
@@ -41,9 +44,16 @@ __all__ = [
 PIECE_BYTES: Final = 32_000
 """Longer rows are cut: a journal finds room for small ones more easily."""
 
+ROW_FORMAT: Final = 1
+"""Raised when the fields of a row change; what earlier releases have written is read for ever."""
+
 _codec: Final = RecordCodec()
 _pack = _codec.pack
 _unpack = _codec.unpack
+
+
+class LaterRow(DecodeError):
+    """A row that is whole, and was written by a later release."""
 
 
 class Head(NamedTuple):
@@ -118,21 +128,22 @@ def carried_from(path: bytes) -> tuple[int, bytes]:
 
 
 def pack_head(head: Head) -> bytes:
-    return seal(_pack(head))
+    return seal(_pack((ROW_FORMAT, *head)))
 
 
 def unpack_head(data: bytes, where: str) -> Head:
-    head: Head = _formed(Head, _unpack(unseal(data, where)), where)
+    head: Head = _formed(Head, data, where)
     return head
 
 
 def pack_known(id_: str, known: Known) -> bytes:
     """A once-id and what is known of it."""
-    return seal(_pack((id_, known.seq, known.name, known.digest, known.how, known.body, known.at)))
+    fields = id_, known.seq, known.name, known.digest, known.how, known.body, known.at
+    return seal(_pack((ROW_FORMAT, *fields)))
 
 
 def unpack_known(data: bytes, where: str) -> tuple[str, Known]:
-    match _unpack(unseal(data, where)):
+    match _fields(data, where):
         case (
             str() as id_,
             int() as seq,
@@ -148,20 +159,20 @@ def unpack_known(data: bytes, where: str) -> tuple[str, Known]:
 
 
 def pack_letter(letter: Letter) -> bytes:
-    return seal(_pack(letter))
+    return seal(_pack((ROW_FORMAT, *letter)))
 
 
 def unpack_letter(data: bytes, where: str) -> Letter:
-    letter: Letter = _formed(Letter, _unpack(unseal(data, where)), where)
+    letter: Letter = _formed(Letter, data, where)
     return letter._replace(input=Input(*letter.input))
 
 
 def pack_trace(trace: Trace) -> bytes:
-    return seal(_pack(trace))
+    return seal(_pack((ROW_FORMAT, *trace)))
 
 
 def unpack_trace(data: bytes, where: str) -> Trace:
-    trace: Trace = _formed(Trace, _unpack(unseal(data, where)), where)
+    trace: Trace = _formed(Trace, data, where)
     return trace
 
 
@@ -183,7 +194,22 @@ def pieces(data: bytes) -> Iterable[bytes]:
         yield sealed[start : start + PIECE_BYTES]
 
 
-def _formed(form: Any, plain: Any, where: str) -> Any:
-    if not is_tuple(plain) or len(plain) != len(form._fields):
+def _fields(data: bytes, where: str) -> tuple[Any, ...]:
+    """What a row says, behind the number of its format; raises if that is a later one."""
+    plain = _unpack(unseal(data, where))
+    if not is_tuple(plain) or not plain or type(plain[0]) is not int:
+        raise DecodeError(where, "it does not have the form of a row")
+    if plain[0] > ROW_FORMAT:
+        raise LaterRow(
+            where,
+            f"it has format {plain[0]}; this release reads up to {ROW_FORMAT}",
+            "open it with the release that wrote it, or a later one",
+        )
+    return plain[1:]
+
+
+def _formed(form: Any, data: bytes, where: str) -> Any:
+    fields = _fields(data, where)
+    if len(fields) != len(form._fields):
         raise DecodeError(where, f"it does not have the form of a {form.__name__.lower()}")
-    return form(*plain)
+    return form(*fields)

@@ -56,6 +56,8 @@ class Statistics:
     """Activities in threads that were given up, and whose function still runs."""
     circuits_broken: tuple[str, ...]
     """Activities that wait because what they depend on is down."""
+    slow_turns: tuple[str, ...]
+    """Handlers that were seen to compute for more than a second, while all others waited, and how long."""
 
 
 class Actors:
@@ -176,4 +178,5 @@ def statistics(host: Host) -> Statistics:
         sum(line.waits for line in population.errands.lines.values()),
         host.hanging,
         tuple(line.activity for line in population.errands.lines.values() if line.broken),
+        tuple(f"{name}: {seconds:.1f} s" for name, seconds in list(host.slow_turns.items())),
     )

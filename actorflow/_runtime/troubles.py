@@ -41,6 +41,10 @@ class Troubles:
         if resident.address not in self._waiting:
             self._waiting[resident.address] = now + PATIENCE_US, resident
 
+    def set_back(self, by: Instant) -> None:
+        """The clock was set back by so much; how long a mailbox stands still is a duration."""
+        self._waiting = {who: (at - by, resident) for who, (at, resident) in self._waiting.items()}
+
     @property
     def first(self) -> Instant:
         """When somebody is to be looked at next."""

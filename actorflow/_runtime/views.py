@@ -112,9 +112,13 @@ class Debt:
     """It had to be undone."""
     undone: tuple[str, ...]
     not_undone: tuple[str, ...]
+    undone_more: int = 0
+    not_undone_more: int = 0
+    """How many more there were, of which nothing is kept: what is kept of an error is bounded."""
 
     def __str__(self) -> str:
-        return f"{self.seq} {self.handler}: {'; '.join(self.not_undone)}"
+        more = f"; and {self.not_undone_more} more" if self.not_undone_more else ""
+        return f"{self.seq} {self.handler}: {'; '.join(self.not_undone)}{more}"
 
 
 @frozen
@@ -356,6 +360,7 @@ def debts(actor: Actor) -> list[Debt]:
     for seq, debt in actor.debts.items():
         details: Any = failure(debt.failure).details
         known = cast("dict[str, Any]", details) if isinstance(details, dict) else {}
+        more_undone, more_not_undone = known.get("left out", (0, 0))
         found.append(
             Debt(
                 seq,
@@ -364,6 +369,8 @@ def debts(actor: Actor) -> list[Debt]:
                 str(known.get("why", "")),
                 tuple(known.get("undone", ())),
                 tuple(known.get("not undone", (error_text(debt.failure),))),
+                more_undone,
+                more_not_undone,
             )
         )
     return found

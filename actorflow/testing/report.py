@@ -26,6 +26,7 @@ LIMIT: Final = "limit"
 PAST: Final = "past"
 DIFFERS: Final = "differs"
 DIED: Final = "died"
+ENDLESS: Final = "endless"
 CLOSED: Final = "not opened"
 
 MEANINGS: Final = {
@@ -35,6 +36,7 @@ MEANINGS: Final = {
     PAST: "it lives on, but at(seq) cannot show how it was then",
     DIFFERS: "it comes out otherwise in another process: what it does is not determined by its records",
     DIED: "the process that replayed it died",
+    ENDLESS: "it does not come to an end: a runtime would stand still with it",
     CLOSED: "a runtime would not open this journal",
 }
 """What would become of an actor, by its short name."""
@@ -47,7 +49,8 @@ class Finding:
     entity: str
     key: str
     consequence: str
-    """What would become of it: "set aside", "parked", "limit", "past", "differs", "died", "not opened"."""
+    """What would become of it: "set aside", "parked", "limit", "past", "differs", "died", "endless", "not
+    opened"."""
     error: str
     """The name of the error."""
     fact: str
@@ -171,10 +174,14 @@ class Report:
     """Actors that a runtime does not try, because the process died while they were being activated."""
     settings: tuple[str, ...] = ()
     """What else was tried, besides things as they are."""
+    excepted: tuple[Cause, ...] = ()
+    """What would go wrong as well, and is known."""
+    stale: tuple[str, ...] = ()
+    """What is known, and was not found."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing would go wrong."""
+        """Whether nothing would go wrong, but for what is known."""
         return not self.causes
 
     @property
@@ -186,6 +193,23 @@ class Report:
     def divergences(self) -> list[Finding]:
         """Where replay did something else than is recorded."""
         return [found for found in self.findings if found.error == Divergence.__name__]
+
+    def excepting(self, known: Iterable[Finding]) -> Report:
+        """The same, where whatever has the cause of one of these is known; it is counted and shown by itself.
+
+        Where not all actors were verified, what was not found may be with the others, and is not stale.
+        """
+        expected = {finding.cause: finding for finding in known}
+        met = {cause.findings[0].cause: cause for cause in self.causes if not cause.mixed}
+        stale = [found for cause, found in expected.items() if cause not in met]
+        return evolve(
+            self,
+            causes=tuple(one for one in self.causes if one.mixed or one.findings[0].cause not in expected),
+            excepted=tuple(cause for name, cause in met.items() if name in expected),
+            stale=tuple(
+                f"{one.entity}: {one.fact.splitlines()[0]}" for one in stale if self.verified == self.actors
+            ),
+        )
 
     def __str__(self) -> str:
         """Give the whole as a text: what was done, what was found, what to do."""
@@ -201,13 +225,21 @@ class Report:
                 f"warning: {_many(self.suspects, 'actor')} during whose activation the process has died; "
                 "a runtime waits for readmit()"
             )
+        lines += [f"warning: excepted, and not found any more: {one}" for one in self.stale]
+        lines += [f"known: {cause}" for cause in self.excepted]
         lines += [f"{number}. {cause}" for number, cause in enumerate(self.causes, 1)]
-        if self.ok:
-            lines.append("nothing would go wrong" if self.verified else "there was nothing to verify")
+        known = f"; {_counted(self.excepted)} known" if self.excepted else ""
+        if not self.ok:
+            lines.append(f"{_counted(self.causes)}{known}")
+        elif not self.verified:
+            lines.append("there was nothing to verify")
         else:
-            troubled = sum(cause.count for cause in self.causes)
-            lines.append(f"{_many(troubled, 'finding')}, {_many(len(self.causes), 'cause')}")
+            lines.append(f"nothing {'else ' if known else ''}would go wrong{known}")
         return "\n".join(lines)
+
+
+def _counted(causes: tuple[Cause, ...]) -> str:
+    return f"{_many(sum(cause.count for cause in causes), 'finding')}, {_many(len(causes), 'cause')}"
 
 
 def _many(count: int, what: str) -> str:

@@ -80,6 +80,7 @@ class VirtualHost:
             clock_jumps=False,
             entropy=self._draw,
             in_turn=self._pace.in_turn,
+            watched=False,
         )
         bridge = VirtualBridge(host, self.clock, self._pace)
         bridge.opened.add_done_callback(lambda _: self._begin_to_draw(host))

@@ -17,6 +17,7 @@ from actorflow import (
     signal,
     update,
 )
+from actorflow._codec.failures import failure, pack_failure
 from actorflow._core.debts import debt_of
 from actorflow.testing import Scenario
 from tests.core.proof import prove
@@ -96,6 +97,71 @@ def owe(firm: Scenario[Firm], what: str) -> None:
     firm.update(Firm.buy, what)
     firm.fail(charge, ValueError("no money"))
     firm.fail(release, OSError("the line is dead"))
+
+
+@entity
+class Buyer:
+    """It buys many things, and takes back none."""
+
+    @update
+    async def buy(self, names: list[str]) -> None:
+        async with saga() as undo:
+            for name in names:
+                undo(release, name)
+            await charge("all", 1)
+
+
+def bought(names: list[str], taken_back: int, why: str = "no") -> Scenario[Buyer]:
+    """Of these, the last are taken back, and the others not; for this reason nothing else works either."""
+    buyer = Scenario(Buyer)
+    buyer.update(Buyer.buy, names)
+    buyer.fail(charge, ValueError(why))
+    for place in range(len(names)):
+        if place < taken_back:
+            buyer.answer(release)
+        else:
+            buyer.fail(release, OSError(why))
+    return buyer
+
+
+@pytest.mark.parametrize(
+    ("count", "taken_back", "why"),
+    [(40, 0, "n" * 300), (60, 30, "é" * 200), (16, 4, "n" * 4_000), (8, 0, "é" * 4_000)],
+)
+def test_of_a_long_list_as_many_are_kept_as_find_room(count: int, taken_back: int, why: str) -> None:
+    """Names, and not one text in the place of all; and how many there are besides."""
+    names = [f"r-{number:03}" for number in range(count)]
+    buyer = bought(names, taken_back, why)
+    (debt,) = buyer.debts
+    assert len(debt.not_undone) + debt.not_undone_more == count - taken_back
+    assert len(debt.undone) + debt.undone_more == taken_back
+    assert debt.not_undone_more > 0
+    assert len(debt.not_undone) >= 4
+    left = names[: count - taken_back][::-1]
+    assert all(
+        text.startswith(f"release('{name}')") for name, text in zip(left, debt.not_undone, strict=False)
+    )
+    assert str(debt).endswith(f"; and {debt.not_undone_more} more")
+    assert debt.why.startswith("ActivityFailed: ")
+    prove(buyer)
+
+
+def test_of_a_short_list_all_are_kept() -> None:
+    """Nothing is cut, and nothing is said of it."""
+    buyer = bought([f"r-{number}" for number in range(20)], 10)
+    (debt,) = buyer.debts
+    assert (len(debt.undone), len(debt.not_undone)) == (10, 10)
+    assert (debt.undone_more, debt.not_undone_more) == (0, 0)
+    assert "left out" not in CompensationFailed(debt.undone, debt.not_undone, debt.why).details
+
+
+def test_the_largest_list_there_can_be_is_kept_as_a_list() -> None:
+    """However many and long: of four-byte letters, lone surrogates, none at all."""
+    for text in ("\U0001f34e" * 5_000, "\ud800" * 5_000, "x", ""):
+        error = CompensationFailed((text,) * 5_000, (text,) * 5_000, text)
+        details = failure(pack_failure(error)).details
+        assert isinstance(details, dict), str(details)[:100]
+        assert len(details["not undone"]) + details["left out"][1] == 5_000
 
 
 def test_it_says_what_with_its_arguments_and_why() -> None:

@@ -40,7 +40,7 @@ def _opens(site: Site) -> None:
 def test_told_to_end_it_closes_in_good_order(site: Site, seed: int, effort: int, judged: Judge) -> None:
     """After SIGTERM at any moment it ends well and soon: nothing is lost, and nobody is locked out."""
     chance = Random(seed)
-    for _ in range(3 * min(effort, 20)):
+    for _ in range(6 * min(effort, 20)):
         beats = chance.randrange(200)
         with site.working(*TOLD) as process:
             assert process.hear_until(lambda one, beats=beats: "O" in one.marks and one.beats >= beats)  # type: ignore[misc]
@@ -56,7 +56,7 @@ def test_told_to_end_it_closes_in_good_order(site: Site, seed: int, effort: int,
 
 def test_told_twice_it_ends_at_once(site: Site, judged: Judge) -> None:
     """Whoever is in a hurry loses nothing either: the second SIGTERM is as a kill."""
-    for _ in range(2):
+    for _ in range(5):
         with site.working(*TOLD) as process:
             assert process.hear_until(lambda one: one.beats >= 100)
             process.signal(signal.SIGTERM)
@@ -70,7 +70,7 @@ def test_told_twice_it_ends_at_once(site: Site, judged: Judge) -> None:
 def test_interrupted_it_closes_in_good_order(site: Site, seed: int, judged: Judge) -> None:
     """Ctrl-C comes as an exception, wherever the program is, and the journal is closed on the way out."""
     chance = Random(seed)
-    for _ in range(3):
+    for _ in range(7):
         beats = chance.randrange(200)
         with site.working() as process:
             assert process.hear_until(lambda one, beats=beats: "O" in one.marks and one.beats >= beats)  # type: ignore[misc]

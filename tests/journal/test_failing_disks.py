@@ -73,9 +73,13 @@ def _inject(path: Path, log: Path, fault: str) -> tuple[int, list[str]]:
     [
         *(f"fdatasync:error=EIO:when={call}" for call in (1, 3, 5, 7, 9)),
         "fdatasync:error=EIO:when=6+",
-        *(f"pwrite64,pwritev,writev:error=EIO:when={call}" for call in (1, 6, *range(8, 17))),
-        "pwrite64,pwritev,writev:error=ENOSPC:when=12+",
-        "pwrite64,pwritev,writev:retval=100:when=13",
+        *(f"pwrite64,pwritev,writev:error=EIO:when={call}" for call in range(1, 19)),
+        *(f"pwrite64,pwritev,writev:error=ENOSPC:when={call}+" for call in (8, 12)),
+        *(
+            f"pwrite64,pwritev,writev:retval={length}:when={call}"
+            for length in (0, 100)
+            for call in (8, 9, 12, 13, 14)
+        ),
     ],
 )
 def test_a_failing_disk_stops_the_journal(path: Path, tmp_path: Path, fault: str) -> None:
@@ -160,7 +164,7 @@ import resource, sys
 from persistence import LmdbJournal, Stopped
 journal = LmdbJournal(sys.argv[1], durability="process")
 journal.open(["rows", "others"])
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 acknowledged = 0
 try:
     for number in range(1, 1_000):
@@ -170,7 +174,7 @@ try:
         acknowledged = number
 except Stopped as error:
     after = str(error)
-if len(sys.argv) > 2:
+if len(sys.argv) > 3:
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     journal.close()
     journal.open(["rows", "others"])
@@ -179,17 +183,22 @@ print(acknowledged, after)
 """
 
 
-def test_a_full_disk_stops_the_journal(path: Path) -> None:
+SPACES = [200_000, 300_000, 301_000, 1_000_000]
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_full_disk_stops_the_journal(path: Path, space: int) -> None:
     """Where a file may not grow any more a commit is Stopped, and nothing acknowledged is lost."""
-    acknowledged, _, after = told(child(FULL_DISK, path)).partition(" ")
+    acknowledged, _, after = told(child(FULL_DISK, path, space)).partition(" ")
     assert int(acknowledged) > 20
     assert "whether it is on the disk is not known" in after
     _acknowledged_are_there(path, int(acknowledged), int(acknowledged) + 1)
 
 
-def test_space_mends_a_full_disk_without_a_restart(path: Path) -> None:
+@pytest.mark.parametrize("space", SPACES)
+def test_space_mends_a_full_disk_without_a_restart(path: Path, space: int) -> None:
     """In the same process, closing and opening again goes on once there is space."""
-    acknowledged, after = told(child(FULL_DISK, path, "again")).split()
+    acknowledged, after = told(child(FULL_DISK, path, space, "again")).split()
     assert int(acknowledged) > 20
     assert after in {"0", "1"}
 
@@ -240,33 +249,145 @@ def test_what_was_acknowledged_survives_kill_9(path: Path, seed: int, effort: in
         assert journal.check() == []
 
 
-SIX = """
+LIFE = """
 import sys
 from persistence import LmdbJournal
 journal = LmdbJournal(sys.argv[1], map_bytes=1 << 20)
 journal.open(["rows", "others"])
-for number in range(1, 7):
+for number in range(1, int(sys.argv[2]) + 1):
     with journal.write() as batch:
-        batch.append(b"%d " % number + b"x" * 3_000)
+        batch.append(b"%d " % number + b"x" * int(sys.argv[3]))
         batch.put("rows", b"last", b"%d" % number)
     print(number, flush=True)
 """
-DEADLY = [("fdatasync", number) for number in range(1, 12)]
-DEADLY += [("pwrite64,pwritev,writev", number) for number in range(1, 22)]
 KILLED = -9
 
 
+def _deadly(call: str, number: int) -> tuple[str, ...]:
+    """What comes before a command, to have it killed as it is about to make this call."""
+    return ("strace", "-f", "-o", os.devnull, "-e", f"inject={call}:signal=KILL:when={number}")
+
+
 @needs_strace
-def test_killed_at_a_call_it_has_what_was_acknowledged(path: Path) -> None:
+@pytest.mark.parametrize("call", ["pwrite64", "writev", "fdatasync"])
+@pytest.mark.parametrize(("commits", "size", "most"), [(6, 3_000, 40), (20, 1, 70), (4, 90_000, 60)])
+def test_killed_at_a_call_it_has_what_was_acknowledged(
+    path: Path, effort: int, call: str, commits: int, size: int, most: int
+) -> None:
     """Killed by the kernel as it is about to write or to sync, it leaves what was acknowledged, and whole."""
+    for more in range(min(effort, 10)):
+        killed = 0
+        for number in range(1, most):
+            shutil.rmtree(path, ignore_errors=True)
+            done = child(LIFE, path, commits, size + 997 * more, before=_deadly(call, number))
+            acknowledged = len(done.stdout.split())
+            if done.returncode != KILLED:
+                assert acknowledged == commits, done
+                break  # it has made all its calls
+            _acknowledged_are_there(path, acknowledged, min(acknowledged + 1, commits))
+            killed += 1
+            tried()
+        assert commits < killed < most - 1, "it was to be killed at every call of its life"
+
+
+# ---- backups -----------------------------------------------------------------------------------------
+
+BACKUP = """
+import sys
+from persistence import JournalError, LmdbJournal
+journal = LmdbJournal(sys.argv[1], map_bytes=1 << 20)
+journal.open(["rows", "others"])
+try:
+    journal.backup(sys.argv[2])
+    print("done")
+except (JournalError, OSError) as error:
+    print(type(error).__name__, str(error).replace("\\n", " "))
+journal.close()
+"""
+OF_A_BACKUP = {
+    "writes": "write,pwrite64,pwritev,writev",
+    "syncs": "fsync,fdatasync",
+    "names": "mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat",
+    "openings": "openat",
+}
+
+
+def _to_copy(path: Path) -> None:
+    journal = LmdbJournal(path, map_bytes=1 << 20, durability="process")
+    journal.open(TABLES)
+    for number in range(1, 31):
+        with journal.write() as batch:
+            batch.append(b"%d " % number + b"x" * 20_000)
+            batch.put("rows", b"last", b"%d" % number)
+    journal.close()
+
+
+def _see_old_or_whole(path: Path, copy: Path, *, done: bool) -> None:
+    """The journal is as it was; there is no copy, or a whole one; and another can be made at once."""
+    assert LmdbJournal(path).check() == []
+    if done or copy.exists():
+        assert LmdbJournal(copy).check() == [], "half a copy has its name"
+    else:
+        journal = LmdbJournal(path)
+        journal.open(TABLES)
+        journal.backup(copy)
+        journal.close()
+    _acknowledged_are_there(copy, 30, 30)
+    shutil.rmtree(copy)
+
+
+@needs_strace
+@pytest.mark.parametrize("calls", OF_A_BACKUP)
+def test_a_backup_that_is_killed_at_a_call_is_whole_or_not_there(
+    path: Path, tmp_path: Path, effort: int, calls: str
+) -> None:
+    """Killed as it writes, syncs, opens or renames: the journal is unharmed, and no half has its name."""
+    _to_copy(path)
     killed = 0
-    for call, number in DEADLY:
-        shutil.rmtree(path, ignore_errors=True)
-        before = ("strace", "-f", "-o", os.devnull, "-e", f"inject={call}:signal=KILL:when={number}")
-        done = child(SIX, path, before=before)
-        acknowledged = len(done.stdout.split())
-        assert (done.returncode == KILLED) == (acknowledged < 6), done
-        _acknowledged_are_there(path, acknowledged, min(acknowledged + 1, 6))
-        killed += done.returncode == KILLED
-    tried(killed)
-    assert killed > 20
+    first = 1 if calls != "openings" else 150  # before these, Python itself is what is opened
+    for number in range(first, first + 400, 3 if calls == "writes" and effort == 1 else 1):
+        done = child(BACKUP, path, tmp_path / "copy", before=_deadly(OF_A_BACKUP[calls], number))
+        if done.returncode != KILLED:
+            assert done.stdout == "done\n", done
+            _see_old_or_whole(path, tmp_path / "copy", done=True)
+            break
+        _see_old_or_whole(path, tmp_path / "copy", done=False)
+        killed += 1
+        tried()
+    assert killed > 0
+
+
+@needs_strace
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+@pytest.mark.parametrize("calls", ["writes", "syncs"])
+def test_a_backup_on_a_failing_disk_is_an_error_and_not_there(
+    path: Path, tmp_path: Path, calls: str, error: str
+) -> None:
+    """Whichever of its calls fails, it says so or is whole, and the journal goes on."""
+    _to_copy(path)
+    failed = 0
+    most = 60 if calls == "writes" else 8
+    for number in range(1, most, 6 if calls == "writes" else 1):
+        fault = f"inject={OF_A_BACKUP[calls]}:error={error}:when={number}"
+        done = child(BACKUP, path, tmp_path / "copy", before=("strace", "-f", "-o", os.devnull, "-e", fault))
+        if "Error" in done.stdout:
+            assert done.stdout.startswith("JournalError "), done
+            assert "hint:" in done.stdout, done
+            assert (tmp_path / "copy").exists() == ("is there and whole" in done.stdout)
+            failed += 1
+            tried()
+        _see_old_or_whole(path, tmp_path / "copy", done=done.stdout == "done\n")
+    assert failed > 0
+
+
+def test_half_a_backup_is_noticed(path: Path, tmp_path: Path) -> None:
+    """The control: what was cut off and has the copy's name is no backup."""
+    _to_copy(path)
+    _see_old_or_whole(path, tmp_path / "copy", done=False)
+    journal = LmdbJournal(path)
+    journal.open(TABLES)
+    journal.backup(tmp_path / "copy")
+    journal.close()
+    os.truncate(tmp_path / "copy" / "journal.mdb", 200_000)
+    with pytest.raises(AssertionError, match="half a copy has its name"):
+        _see_old_or_whole(path, tmp_path / "copy", done=False)

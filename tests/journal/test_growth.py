@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from persistence import Damaged, FaultyJournal, Full, Journal, LmdbJournal, MemoryJournal, Stopped
+from persistence._store import Store
 from tests.journal.kit import TABLES, append, child, held, lmdb_quick, told
 
 GROW = """
@@ -85,6 +86,78 @@ def test_a_map_that_is_smaller_than_the_file_is_no_matter(path: Path) -> None:
     assert append(journal, *[b"x" * 1_000_000] * 20) == 40
     assert journal.statistics().frames == 40
     journal.close()
+
+
+SIZES = [1_000, 50_000, 900_000, 5_000_000]
+
+
+@pytest.mark.parametrize("map_bytes", [1, 1 << 20, 5_000_001])
+@pytest.mark.parametrize("size", SIZES)
+def test_whatever_the_map_and_the_frames_it_grows(path: Path, map_bytes: int, size: int) -> None:
+    """Smaller, as large, larger than the map: each frame is there, in its order, and behind a reopening."""
+    _see_grown(path, map_bytes, size)
+
+
+def _see_grown(path: Path, map_bytes: int, size: int) -> None:
+    journal = lmdb_quick(path, map_bytes=map_bytes)
+    journal.open(TABLES)
+    count = max(5, 4_000_000 // size)
+    for number in range(count):
+        with journal.write() as batch:
+            batch.append(b"%06d" % number + b"x" * size)
+            batch.put("rows", b"last", b"%d" % number)
+    for _ in range(2):
+        frames = [(frame[:6], len(frame)) for _, frame in journal.frames()]
+        assert frames == [(b"%06d" % number, 6 + size) for number in range(count)]
+        assert journal.read("rows", b"last") == b"%d" % (count - 1)
+        journal.close()
+        journal.open(TABLES)
+    journal.close()
+    assert journal.check() == []
+
+
+def test_a_map_that_does_not_grow_is_noticed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: where growing is left out, the test above fails."""
+
+    def stay(*_: object) -> None:
+        raise Stopped("it did not grow")
+
+    monkeypatch.setattr(Store, "_grow", stay)
+    with pytest.raises(Stopped):
+        _see_grown(path, 1 << 20, 900_000)
+
+
+@pytest.mark.parametrize("quota", [3 << 20, 6 << 20])
+@pytest.mark.parametrize("size", [20_000, 700_000])
+def test_whatever_the_quota_it_is_reached_and_left_again(path: Path, quota: int, size: int) -> None:
+    """It has no room before it is full; full, it holds what it held; emptied, it takes as much again."""
+    journal = lmdb_quick(path, map_bytes=1 << 20, quota_bytes=quota)
+    journal.open(TABLES)
+    taken: list[int] = []
+    last = 0
+    for _ in range(2):
+        count, warned = 0, False
+        first = journal.statistics().frames
+        assert first <= 1
+        while True:
+            try:
+                last = append(journal, b"x" * size)
+            except Full:
+                break
+            count += 1
+            warned = warned or journal.room() == 0
+        assert warned, "there was a time between no room and full"
+        assert journal.statistics().frames == first + count
+        taken.append(count)
+        while journal.statistics().frames > 1:
+            with journal.write() as batch:
+                batch.forget(last - 1, 50)
+        # LMDB does not give away what a commit has freed before there was another.
+        with journal.write() as batch:
+            batch.put("rows", b"between", b"")
+    assert taken[1] >= taken[0] // 2
+    journal.close()
+    assert journal.check() == []
 
 
 def _fill(journal: Journal) -> int:

@@ -90,6 +90,32 @@ def test_the_same_process_is_refused_too(path: Path, tmp_path: Path) -> None:
     LmdbJournal(tmp_path / "alias").open(TABLES)
 
 
+@pytest.mark.parametrize(
+    "name", ["shop.journal", "./shop.journal/", "../{0}/shop.journal", "alias", "far/alias"]
+)
+def test_another_process_is_refused_by_any_name_of_it(path: Path, tmp_path: Path, name: str) -> None:
+    """Relative, with dots, behind links: it is the directory that is locked, whatever it is called."""
+    (tmp_path / "alias").symlink_to(path)
+    (tmp_path / "far").symlink_to(tmp_path)
+    journal = LmdbJournal(path)
+    journal.open(TABLES)
+    assert told(child(OPEN, tmp_path / name.format(tmp_path.name))).startswith("Locked ")
+    journal.close()
+    assert told(child(OPEN, tmp_path / name.format(tmp_path.name))) == "opened []"
+
+
+UNLOCKED = "import fcntl\nfcntl.flock = lambda *_: None\n"
+
+
+def test_without_a_lock_both_would_write(path: Path) -> None:
+    """The control: where the lock is left out, the second process of the tests above is not refused."""
+    with at_work(UNLOCKED + HOLD, path) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert told(child(UNLOCKED + OPEN, path)) == "opened [b'from the child']"
+        holder.kill()
+
+
 def test_a_refused_second_opening_costs_the_first_nothing(path: Path) -> None:
     """Being refused leaves the lock, the reader table and the data of the one who is there as they were."""
     journal = LmdbJournal(path)
@@ -150,6 +176,49 @@ print(journal.check())
 def test_a_forked_child_is_refused_and_the_parent_unharmed(path: Path) -> None:
     """A forked child gets NotOpen for whatever it tries, and the parent goes on, also with its open block."""
     assert told(child(FORK, path)) == "[b'a', b'b', b'c'] b''\n[]"
+
+
+def test_an_unguarded_child_is_noticed(path: Path) -> None:
+    """The control: a journal that does not hear of the fork lets the child write, and the test says so."""
+    deaf = "import persistence.lmdb_journal as module\nmodule._forked.__code__ = (lambda: None).__code__\n"
+    done = child(deaf + FORK, path)
+    assert done.returncode == 1
+    assert "AssertionError: 10" in done.stderr
+
+
+SPAWNED = """
+import multiprocessing, sys
+from persistence import LmdbJournal
+def use(path, answers):
+    try:
+        answers.put(type(journal.read("rows", b"a")).__name__)
+    except Exception as error:
+        answers.put(type(error).__name__)
+    try:
+        LmdbJournal(path).open(["rows"])
+    except Exception as error:
+        answers.put(type(error).__name__)
+if __name__ == "__main__":
+    journal = LmdbJournal(sys.argv[1])
+    journal.open(["rows"])
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    for _ in range(int(sys.argv[2])):
+        process = context.Process(target=use, args=(sys.argv[1], answers))
+        process.start()
+        process.join()
+    found = [answers.get(timeout=20) for _ in range(2 * int(sys.argv[2]))]
+    with journal.write() as batch:
+        batch.append(b"a")
+    print(*found, journal.statistics().frames)
+    journal.close()
+"""
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_process_of_multiprocessing_is_refused(path: Path, count: int) -> None:
+    """A worker that inherits an open journal can neither read nor open it, and whoever has it goes on."""
+    assert told(child(SPAWNED, path, count)) == " ".join(["NotOpen", "Locked"] * count + ["1"])
 
 
 def test_a_child_that_outlives_its_parent_holds_nothing(path: Path) -> None:
@@ -317,14 +386,30 @@ def test_a_crash_while_it_is_made_is_mended(path: Path) -> None:
         path.mkdir(mode=0o700)
         for name, data in image.items():
             (path / name).write_bytes(data)
-        journal = lmdb_quick(path)
-        journal.open(TABLES)
-        assert append(journal, b"a") == 1
-        journal.close()
-        assert not (path / NEW).exists()
-        assert journal.check() == []
+        _see_mended(path)
         shutil.rmtree(path)
         tried()
+
+
+def _see_mended(path: Path) -> None:
+    """It can be opened, is empty, and nothing is left of what was there."""
+    journal = lmdb_quick(path)
+    journal.open(TABLES)
+    assert append(journal, b"a") == 1
+    journal.close()
+    assert not (path / NEW).exists()
+    assert journal.check() == []
+
+
+def test_a_ruin_is_noticed(path: Path) -> None:
+    """The control: half a journal under its own name, which creation never leaves, cannot pass for mended."""
+    whole = _in_creation(path)
+    for data in (whole[:4096], bytes(len(whole)), b""):
+        path.mkdir(mode=0o700)
+        (path / DATA).write_bytes(data)
+        with pytest.raises((JournalError, AssertionError)):
+            _see_mended(path)
+        shutil.rmtree(path)
 
 
 def test_a_left_over_copy_is_removed(path: Path) -> None:

@@ -99,6 +99,34 @@ async def _without_room(runtime: Runtime) -> None:
     await runtime.actor(Basket, "full").once("mine").signal(Basket.add, "mine", "sku")
 
 
+async def _ask_others(runtime: Runtime) -> None:
+    assert await runtime.actor(Echo, "c").update(Echo.ask, ["d", "e"]) >= 2
+
+
+async def _start_and_cancel(runtime: Runtime) -> None:
+    other = await runtime.start(Basket(), "other", if_running="use", if_completed="new")
+    await other.cancel()
+
+
+async def _start_and_terminate(runtime: Runtime) -> None:
+    other = await runtime.start(Basket(), "other", if_running="use", if_completed="new")
+    await other.terminate()
+
+
+async def _fail_and_drop(runtime: Runtime) -> None:
+    other = runtime.actor(Basket, "other")
+    await other.signal(Basket.fail, "no")
+    for one in await other.parked():
+        await other.retry(one.seq)
+    for one in await other.parked():
+        await other.drop(one.seq)
+
+
+async def _send_around(runtime: Runtime) -> None:
+    await runtime.actor(Echo, "f").signal(Echo.flood, "many", "c,d", 20)
+    await runtime.actor(Echo, "c").query(Echo.counted)
+
+
 CALLS: dict[str, Call] = {
     "update": _deposit,
     "update, once": _deposit_once,
@@ -110,6 +138,11 @@ CALLS: dict[str, Call] = {
     "look": _look,
     "result": _wait,
     "no room": _without_room,
+    "ask of others": _ask_others,
+    "cancel": _start_and_cancel,
+    "terminate": _start_and_terminate,
+    "drop": _fail_and_drop,
+    "send around": _send_around,
 }
 REPEATED = {"update, once", "signal, once", "start", "no room"}
 
@@ -128,7 +161,7 @@ async def _heard(runtime: Runtime) -> dict[str, list[str]]:
     return found
 
 
-def given_up(call: Call, what: str, step: int, *, slow: bool) -> bool:
+def given_up(call: Call, what: str, step: int, *, slow: bool, **tight: int) -> bool:
     """Let a caller take so many steps of its call; whether that was all of it, and nothing given up."""
     journal = HeldJournal()
     canceller = Canceller(step)
@@ -139,7 +172,7 @@ def given_up(call: Call, what: str, step: int, *, slow: bool) -> bool:
             await call(runtime)
 
     async def main() -> bool:
-        limits = Limits(mailbox_messages=2)
+        limits = Limits(mailbox_messages=2, **tight)  # type: ignore[arg-type]  # all of them numbers
         clock = Clock()
         async with Runtime(journal, entities=TOWN, limits=limits, clock=clock) as runtime:
             await runtime.actor(Account, "a").update(Account.deposit, "before", 1)
@@ -185,15 +218,23 @@ def _see_whole(heard: dict[str, list[str]], what: str) -> None:
         assert sum(map(len, heard.values())) == 1, f"told again under its id, it is not there: {heard}"
 
 
+TIGHT: dict[str, dict[str, int]] = {
+    "room": {},
+    "tables at once": {"log_bytes": 1},
+    "nobody stays": {"log_bytes": 1, "resident_actors": 1},
+}
+
+
 @pytest.mark.parametrize("slow", [False, True], ids=["idle", "a commit under way"])
+@pytest.mark.parametrize("tight", TIGHT)
 @pytest.mark.parametrize("what", CALLS)
 def test_a_caller_may_give_up_at_every_checkpoint(
-    what: str, slow: bool, monkeypatch: pytest.MonkeyPatch
+    what: str, tight: str, slow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it sent has happened whole or not at all; its id makes it once; the others get their answers."""
     monkeypatch.setattr(host, "GLANCE_S", 0.01)  # the clock is told the time, and is to be looked at
     for step in range(1, STEPS_MAX):
-        over = given_up(CALLS[what], what, step, slow=slow)
+        over = given_up(CALLS[what], what, step, slow=slow, **TIGHT[tight])
         tried()
         if over:
             return
@@ -272,8 +313,14 @@ async def _seq(runtime: Runtime) -> int:
 
 @pytest.mark.parametrize(
     "limits",
-    [{}, {"log_bytes": 1}, {"resident_actors": 1, "log_bytes": 1}, {"frame_bytes": 1}],
-    ids=["as it comes", "tables at once", "nobody stays", "small frames"],
+    [
+        {},
+        {"log_bytes": 1},
+        {"resident_actors": 1, "log_bytes": 1},
+        {"frame_bytes": 1},
+        {"frame_bytes": 1, "log_bytes": 1},
+    ],
+    ids=["as it comes", "tables at once", "nobody stays", "small frames", "small frames, tables at once"],
 )
 def test_a_program_may_be_cancelled_at_every_checkpoint(limits: dict[str, int]) -> None:
     """While it opens, works or closes: what was told is there, and the journal can be opened again."""

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from trio.testing import MockClock
 
-from actorflow import Breaker, Unavailable
+from actorflow import Breaker, Unavailable, entity, signal, update, wait_until
+from actorflow._runtime.checkpoint import Checkpoint
 from actorflow._runtime.errands import Errands
 from persistence import MemoryJournal
 
 from .desk import office
-from .drive import SECOND_US
+from .drive import SECOND_US, Drive
 from .held import Clock
+from .town import Account
 from .works import SECOND, Yard, policy, see_rest, yard
 
 HOUR_US = 3_600 * SECOND_US
+
+
+@entity
+class Queue:
+    """A handler that waits for one behind it."""
+
+    ready: bool = False
+
+    @update
+    async def wait(self) -> None:
+        await wait_until(lambda: self.ready)
+
+    @signal
+    def let_go(self) -> None:
+        self.ready = True
 
 
 def pauses() -> Yard:
@@ -75,6 +93,59 @@ def test_a_bound_of_time_is_as_long_as_it_was() -> None:
     drive.settle()
     drive.end("one", ValueError("no"))
     assert drive.told() == ["one: ValueError no"], "another pause would be longer than there is time"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_tables_lag_behind_no_longer(told: bool) -> None:
+    """What was written is in the tables after seconds, not an hour later; unless nobody is told."""
+    drive = Drive()
+    drive.send(Account, "a", Account.deposit, "t", 1)
+    drive.settle()
+    assert drive.population.checkpoint.tails
+    drive.later(9)
+    drive.now -= HOUR_US
+    if told:
+        drive.population.set_back(HOUR_US)
+    drive.settle()
+    assert drive.population.checkpoint.tails, "ten seconds are not over"
+    drive.later(1)
+    drive.settle()
+    assert bool(drive.population.checkpoint.tails) != told
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_who_can_never_go_on_is_looked_at_no_later(told: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """A mailbox that stands still for a second is reported then; unless nobody is told."""
+    caplog.set_level(logging.WARNING, "actorflow.runtime")
+    drive = Drive(entities=[Queue])
+    drive.send(Queue, "q", Queue.wait)
+    drive.send(Queue, "q", Queue.let_go)
+    drive.hear()
+    drive.now -= HOUR_US
+    if told:
+        drive.population.set_back(HOUR_US)
+    drive.later(1.1)
+    assert ("can never move" in caplog.text) == told
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_the_host_tells_the_tables(
+    mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """When it looks at the clock again; unless it tells nobody, and then there is no checkpoint."""
+    if not told:
+        monkeypatch.setattr(Checkpoint, "set_back", lambda self, by: None)
+
+    async def work() -> str:
+        return "done"
+
+    clock = Clock()
+    async with office(MemoryJournal(), mock_clock, {"one": work}, clock=clock) as one:
+        assert await one.told("one") == "ok done"
+        clock.now -= HOUR_US
+        for _ in range(4):
+            await one.passes(5)
+        assert (one.runtime.statistics().checkpoints > 0) == told
 
 
 async def test_the_host_sees_it(mock_clock: MockClock) -> None:

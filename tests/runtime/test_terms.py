@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import trio
@@ -10,6 +11,7 @@ from attrs import field
 
 from actorflow import (
     HandlerFailed,
+    IdReused,
     Limits,
     Runtime,
     complete,
@@ -86,6 +88,53 @@ async def test_a_life_that_has_lasted_too_long_says_so() -> None:
         assert raised.value.type == "TimeoutError"
         (listed,) = await runtime.list(Guest, status="timed out")
         assert listed.key == "g"
+
+
+START: dict[str, Any] = {"initial": Guest(["booked"]), "delay": HOUR, "timeout": DAY}
+OTHERS: dict[str, dict[str, Any]] = {
+    "another state": {"initial": Guest(["walked in"])},
+    "another delay": {"delay": 2 * HOUR},
+    "no delay": {"delay": None},
+    "another time-out": {"timeout": 2 * DAY},
+    "no time-out": {"timeout": None},
+    "neither": {"delay": None, "timeout": None},
+    "the two exchanged": {"delay": DAY, "timeout": HOUR},
+}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("what", OTHERS)
+async def test_an_id_of_a_start_means_its_terms_as_well(what: str, restart: bool) -> None:
+    """Repeated it is the same life, whatever was to be done about one that runs; otherwise it is another."""
+    journal, clock = FaultyJournal(), Clock()
+    async with Runtime(journal, entities=[Guest], clock=clock) as runtime:
+        await runtime.actor(Guest, "g").once("b-1").start(**START)
+        if not restart:
+            await _see_meant(runtime, OTHERS[what])
+    if restart:
+        async with Runtime(holding(journal.history), entities=[Guest], clock=clock) as runtime:
+            await _see_meant(runtime, OTHERS[what])
+
+
+async def _see_meant(runtime: Runtime, other: dict[str, Any]) -> None:
+    once = runtime.actor(Guest, "g").once("b-1")
+    await once.start(**START)
+    await once.start(**START, if_running="use", if_completed="new")
+    with pytest.raises(IdReused, match="for a start, now it came with other arguments for a start"):
+        await once.start(**START | other)
+    assert (await runtime.actor(Guest, "g").describe()).seq == 1
+
+
+async def test_an_id_of_a_start_on_no_terms_means_none() -> None:
+    """What was begun without a delay is not what comes with one."""
+    async with Runtime(FaultyJournal(), entities=[Guest], clock=Clock()) as runtime:
+        once = runtime.actor(Guest, "g").once("b-1")
+        await once.start(Guest())
+        await once.start(Guest(), if_running="use")
+        with pytest.raises(IdReused):
+            await once.start(Guest(), timeout=DAY)
+        with pytest.raises(IdReused, match="for a start, now it came with leave"):
+            await once.signal(Guest.leave)
 
 
 @pytest.mark.parametrize("crash", [False, True])

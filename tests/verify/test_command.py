@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,75 @@ def test_programs_read_it_too(shop: Shop) -> None:
     assert cause["findings"][0]["recorded"].startswith("Schedule(")
 
 
+# ---- what is known -----------------------------------------------------------------------------------
+
+OTHER_PAY = PAYS, "        await sleep(timedelta(days=1))\n"
+
+
+def _known(shop: Shop, *more: str) -> dict[str, Any]:
+    """The report as a file, of which something may be known."""
+    told: dict[str, Any] = json.loads(shop.verify(str(shop.backup), "--json", *more).out)
+    (shop.folder / "known.json").write_text(json.dumps(told), "utf-8")
+    return told
+
+
+def test_what_is_known_is_counted_and_shown_and_no_failure(shop: Shop) -> None:
+    """With a report as exceptions the same journal passes, and every cause is still told."""
+    shop.make()
+    shop.write(changed(OTHER_PAY, (ADD, "")))
+    told = _known(shop)
+    assert len(told["causes"]) == 2
+    done = shop.verify(str(shop.backup), "--except", "known.json")
+    assert done.code == 0
+    assert "known: 3 actors of Order: it would be set aside" in done.out
+    assert "known: 3 actors of Cart: it would be set aside" in done.out
+    assert done.out.endswith("nothing else would go wrong; 6 findings, 2 causes known\n")
+    told = _known(shop, "--except", "known.json")
+    assert (told["ok"], told["causes"], len(told["excepted"])) == (True, [], 2)
+    assert shop.verify(str(shop.backup), "--except", "known.json").code == 0, "such a report serves as well"
+
+
+def test_what_is_not_known_fails(shop: Shop) -> None:
+    """The control: of two causes one is excepted, and the other still ends the command with 1."""
+    shop.make()
+    shop.write(changed(OTHER_PAY))
+    _known(shop)
+    shop.write(changed(OTHER_PAY, (ADD, "")))
+    done = shop.verify(str(shop.backup), "--except", "known.json")
+    assert done.code == 1
+    assert "known: 3 actors of Order" in done.out
+    assert "1. 3 actors of Cart" in done.out
+    assert done.out.endswith("3 findings, 1 cause; 3 findings, 1 cause known\n")
+
+
+def test_the_same_handler_failing_otherwise_is_not_known(shop: Shop) -> None:
+    """What is known is that it asks for one thing; that it asks for another is news."""
+    shop.make()
+    shop.write(changed(OTHER_PAY))
+    _known(shop)
+    shop.write(
+        changed(
+            (PAYS, "        await gather()\n"),
+            ("import trio\n", "import trio\nfrom actorflow import gather\n"),
+        )
+    )
+    assert shop.verify(str(shop.backup), "--except", "known.json").code == 1
+
+
+def test_what_is_known_and_gone_is_told(shop: Shop) -> None:
+    """An exception that nothing needs any more is named, where everybody was looked at."""
+    shop.make()
+    shop.write(changed(OTHER_PAY))
+    _known(shop)
+    shop.write(FIRST)
+    done = shop.verify(str(shop.backup), "--except", "known.json")
+    assert done.code == 0
+    assert "warning: excepted, and not found any more: Order: " in done.out
+    assert done.out.endswith("nothing would go wrong\n")
+    few = shop.verify(str(shop.backup), "--except", "known.json", "--actor", "Cart/cart-000")
+    assert "warning" not in few.out, "the others may have it"
+
+
 # ---- which actors ------------------------------------------------------------------------------------
 
 
@@ -114,6 +184,11 @@ def test_one_actor(shop: Shop) -> None:
         (["--actor", "Cart/nobody"], "shop", "there is no such actor"),
         (["--actor", "Cart/cart-000", "--sample", "3"], "shop", "exclude each other"),
         (["--jobs", "0"], "shop", "1 is the least"),
+        (["--timeout", "0"], "shop", "0 is no time to wait"),
+        (["--except", "nowhere.json"], "shop", "--except nowhere.json: No such file"),
+        (["--except", "empty.py"], "shop", "--except empty.py is no JSON"),
+        (["--except", "list.json"], "shop", "--except list.json is no report of --json"),
+        (["--except", "other.json"], "shop", "--except other.json is no report of --json"),
     ],
 )
 def test_a_mistake_is_told_from_a_finding(
@@ -129,6 +204,8 @@ def test_a_mistake_is_told_from_a_finding(
     shop.write("", "empty")
     shop.write("1 / 0", "broken")
     shop.write(FIRST, "again")
+    (shop.folder / "list.json").write_text("[]")
+    (shop.folder / "other.json").write_text('{"causes": [{"findings": [{"entity": "Cart"}]}]}')
     names = {entry.name for entry in shop.folder.iterdir()}
     store = [] if argv and not argv[0].startswith("-") else [str(shop.backup)]
     monkeypatch.chdir(shop.folder)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import pytest
 
+from actorflow._cli import crew
+from actorflow._cli.main import main
 from actorflow._cli.progress import progress
 from tests.verify.shop import FIRST, PAYS, Shop, changed
 
@@ -37,6 +39,60 @@ def test_an_actor_that_ends_the_process(shop: Shop) -> None:
     assert "12 actors, all verified" in done.out
     assert "Cart 'cart-004' ended the process that replayed it: signal 9" in done.out
     assert "1 finding, 1 cause" in done.out
+
+
+ENDLESS = {
+    "in Python": "while True:\n                pass",
+    "in C": "sum(range(10**15))",
+    "in a call that blocks": "time.sleep(10_000)",
+    "where everything is caught": "while True:\n                try:\n                    time.sleep(1)\n"
+    "                except BaseException:\n                    pass",
+}
+
+
+@pytest.mark.parametrize("how", ENDLESS)
+def test_an_actor_that_never_comes_to_an_end(shop: Shop, how: str) -> None:
+    """It is reported with the line where it is, whatever it does there; everybody else is verified."""
+    shop.make(carts=9)
+    endless = f"        if count == 4:\n            {ENDLESS[how]}\n        self.items[sku] ="
+    shop.write("import time\n" + changed(("        self.items[sku] =", endless)))
+    done = shop.verify(str(shop.backup), "--jobs", "2", "--timeout", "3")
+    assert done.code == 1, done.err
+    assert "12 actors, all verified" in done.out
+    assert "1 actor of Cart: it does not come to an end: a runtime would stand still with it" in done.out
+    assert "Cart 'cart-004' was not made again within 3 s: it was at shop.py:" in done.out
+    assert ", in add\n    hint: a handler must come to its end" in done.out
+    assert "1 finding, 1 cause" in done.out
+
+
+def test_who_comes_to_an_end_is_given_the_time(shop: Shop) -> None:
+    """The control: what takes long, each less than it may and all of them more, is no finding."""
+    shop.make(carts=9)
+    slow = "        time.sleep(0.2)\n        self.items[sku] ="
+    shop.write("import time\n" + changed(("        self.items[sku] =", slow)))
+    done = shop.verify(str(shop.backup), "--jobs", "1", "--timeout", "3")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "nothing would go wrong")
+
+
+def test_where_nobody_comes_to_an_end_the_command_does(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After so many it cannot be found out, and says of whom."""
+    shop.make(carts=9, orders=0)
+    endless = "        time.sleep(10_000)  # actorflow: ok\n        self.items[sku] ="
+    shop.write("import time\n" + changed(("        self.items[sku] =", endless)))
+    monkeypatch.setattr(crew, "ENDLESS_MAX", 2)
+    monkeypatch.chdir(shop.folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    try:
+        code = main(["verify", str(shop.backup), "--entities", "shop", "--timeout", "0.5", "--jobs", "1"])
+    finally:
+        sys.modules.pop("shop", None)
+    assert code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "2 actors were not made again within 0.5 s, and still others; the last is Cart 'cart-" in said.err
 
 
 def test_a_process_that_cannot_begin(shop: Shop) -> None:

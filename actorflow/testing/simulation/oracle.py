@@ -75,7 +75,7 @@ def letters(journal: Any) -> list[tuple[Address, Any]]:
     """What waits in the journal for actors that cannot take it yet."""
     rows = journal.scan("letters", b"\0", None, at_most=1 << 30)
     plain = [_codec.unpack(unseal(data, "a letter")) for _, data in rows]
-    return [(tuple(target), facts.Input(*input_)) for _, target, input_ in sorted(plain)]
+    return [(tuple(target), facts.Input(*input_)) for _, _, target, input_ in sorted(plain)]
 
 
 def tails(journal: Any) -> dict[bytes, list[tuple[int, bytes]]]:
@@ -101,7 +101,7 @@ def tabled(
     """What tables and log together say of an actor: the number of the first record kept, and all since."""
     path = f"{address[0]}\0{address[1]}\0".encode()
     data = journal.read("heads", path)
-    position, count = _codec.unpack(unseal(data, "a head"))[:2] if data is not None else (0, 0)
+    position, count = _codec.unpack(unseal(data, "a head"))[1:3] if data is not None else (0, 0)
     rows = journal.scan("history", path, path[:-1] + b"\1", at_most=1 << 30)
     first = int.from_bytes(rows[0][0][len(path) :], "big") if rows else count
     found: list[bytes] = []
