@@ -1,5 +1,7 @@
 """An actor for people: what it is doing and waits for, what is parked, what has happened.  Only reads."""
 
+# Long because the views of an actor are read side by side: what is shown, and what it is made of.
+
 from __future__ import annotations
 
 from collections.abc import Mapping
