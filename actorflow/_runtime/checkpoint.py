@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["FORGET_FRAMES", "Checkpoint"]
 
-SLICE_ACTORS: Final = 100
+SLICE_ACTORS: Final = 16
 SLICE_BYTES: Final = 256 << 10
-"""How much of a checkpoint travels with one frame, while the log has room."""
+"""How much of a checkpoint travels with one frame, while the log has room.
+
+Each actor is some pages that the commit has to sync, and everybody in the frame waits for them: with a hundred
+the slowest of a thousand signals took three times as long (`benchmarks/latency.py`).
+"""
+LAST_ACTORS: Final = 250
+"""The same while closing: nobody waits then for anything else."""
 HURRY_MAX: Final = 8
 """By how much more than came with a frame may go with it, once the log has none."""
 QUEUE_ACTORS: Final = 1_000
@@ -146,7 +152,7 @@ class Checkpoint:
         # A slice of a fixed size would never be done where more comes with each frame: the log, the records
         # in memory, and those who wait to leave it, would grow for as long as the load lasts.
         hurry = min(HURRY_MAX, max(2 * self._logged // self._log_bytes, len(self._leaving) // QUEUE_ACTORS))
-        most = max(SLICE_ACTORS, hurry * frame.messages)
+        most = max(LAST_ACTORS if final else SLICE_ACTORS, hurry * frame.messages)
         most_bytes = max(SLICE_BYTES, hurry * frame.size)
         chosen: dict[bytes, bool] = {}
         while self._leaving and len(chosen) < most:
