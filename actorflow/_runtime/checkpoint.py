@@ -27,8 +27,8 @@ SLICE_ACTORS: Final = 16
 SLICE_BYTES: Final = 256 << 10
 """How much of a checkpoint travels with one frame, while the log has room.
 
-Each actor is some pages that the commit has to sync, and everybody in the frame waits for them: with a hundred
-the slowest of a thousand signals took three times as long (`benchmarks/latency.py`).
+Each actor is some pages that the commit has to sync, and everybody in the frame waits for them: with a
+hundred the slowest of a thousand signals took three times as long (`benchmarks/latency.py`).
 """
 LAST_ACTORS: Final = 250
 """The same while closing: nobody waits then for anything else."""
