@@ -30,8 +30,9 @@ SHAPES: dict[Size, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {
     "small": ([(1, 500), (20, 100), (100, 100)], [(100, 100)]),
     "full": ([(1, 1_000), (20, 100), (100, 100)], [(100, 100), (1_000, 100), (1_000, 1_000)]),
 }
-AT_ONCE = 50
+AT_ONCE = 10
 CHILDREN_AT_ONCE = 100
+"""With both, as many as may run at a time: more would only wait for their turn, and be written down."""
 MEMORY = "MB"
 LOOK_S = 0.25
 """How often the memory is looked at."""
