@@ -359,7 +359,7 @@ class Host:
         except LimitExceeded as error:
             if error.limit != "mailbox_messages":
                 raise _held_back(resident.frame, error) from None
-            return resident.room
+            return resident.line()
         except Exception as error:  # noqa: BLE001 - whatever it is, it may tell what is not durable
             raise _held_back(resident.frame, error) from None
         fate = turn.fate

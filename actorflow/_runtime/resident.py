@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final, cast
+
 from actorflow._core.actor import Actor
 from actorflow._core.facts import Address, Instant
 from actorflow._core.once import NONE_YET, Ids, Known
@@ -11,6 +13,8 @@ from .rows import Head
 
 __all__ = ["VACANT_HEAD", "Resident", "StoredIds", "Tail"]
 
+NOBODY: Final = cast("list[object]", ())
+"""In place of a line in which nobody stands, as nearly all are."""
 VACANT_HEAD = Head(
     0, 0, 0, "", 0, 0, 0, 0, None, awaits=False, ids=0, parked=0, debts=0, tail_bytes=0, snapshots=()
 )
@@ -89,5 +93,12 @@ class Resident:
         """Since the hand of the clock that looks for idle ones last came by."""
         self.fault: BaseException | None = None
         """Why it does not go on of itself, although it takes messages."""
-        self.room: list[object] = []
+        self.room = NOBODY
         """Who waits for room in its mailbox; what these are, only the shell knows."""
+        actor.address = address  # the same, and not one more like it
+
+    def line(self) -> list[object]:
+        """Where to wait for room."""
+        if self.room is NOBODY:
+            self.room = []
+        return self.room

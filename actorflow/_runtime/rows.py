@@ -8,6 +8,7 @@ history are records, which have the engine's version, in the journal's own forma
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from sys import intern
 from typing import Any, Final, NamedTuple
 
 from actorflow._codec.extensions import is_tuple
@@ -133,7 +134,7 @@ def pack_head(head: Head) -> bytes:
 
 def unpack_head(data: bytes, where: str) -> Head:
     head: Head = _formed(Head, data, where)
-    return head
+    return head._replace(status=intern(head.status)) if type(head.status) is str else head
 
 
 def pack_known(id_: str, known: Known) -> bytes:

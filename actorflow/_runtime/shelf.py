@@ -80,6 +80,7 @@ class Shelf:
     ) -> None:
         self._journal = journal
         self._specs = specs
+        self._windows = {name: spec.limits.id_window // MICROSECOND for name, spec in specs.items()}
         self._entropy = entropy
         self._history_us = history_us
         self._history_messages = history_messages
@@ -104,7 +105,7 @@ class Shelf:
             new = [position > head.position for position in tail.positions]
             tail.records = [record for record, is_new in zip(tail.records, new, strict=True) if is_new]
             tail.positions = None
-        ids = StoredIds(spec.limits.id_window // MICROSECOND, spec.limits.id_bytes)
+        ids = StoredIds(self._windows[spec.name], spec.limits.id_bytes)
         if head.ids:
             self._read_ids(path, head, ids)
         actor = Actor(spec, address[1], ids, self._entropy(NONCE_BYTES))
