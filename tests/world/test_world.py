@@ -90,6 +90,7 @@ def careless(seed: int) -> World:
     @world.at_last
     def each_counts_once(town: Town) -> None:
         count = sum(one.count for one in town.states(Counter).values())
+        assert town.statuses(Counter) == dict.fromkeys(town.states(Counter), "running")
         assert count <= told[0], f"{count} of {told[0]}"
 
     return world
