@@ -95,7 +95,10 @@ async def test_an_async_function_runs_on_trio_and_a_plain_one_in_a_thread(mock_c
         await trio.lowlevel.checkpoint()
         return see()
 
-    async with office(MemoryJournal(), mock_clock, {"t": see_on_trio, "p": see}, retry=policy(2)) as one:
+    acts = {"t": see_on_trio, "p": see}
+    # Ten hours: seconds pass here in no time, and a busy machine may be long in coming to a thread.
+    hours = 36_000 * SECOND
+    async with office(MemoryJournal(), mock_clock, acts, retry=policy(2), start_to_close=hours) as one:
         for what, name in (("t", "ask"), ("p", "ask_thread")):
             caller = one.ask(what, name)
             while not caller.done:
