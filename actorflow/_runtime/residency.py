@@ -218,8 +218,10 @@ class Residency:
         residents = self.residents
         for _ in range(min(max(HAND_STEPS, HAND_PASSES * came), len(residents))):
             if len(residents) <= self._population.limits.resident_actors:
+                self.came = 0
                 return
             address, resident = residents.popitem(last=False)
+            self.came += resident.used  # spared this time: a crowd of these is worth another frame
             if self._may_leave(resident):
                 silence(resident.actor)
                 self.passivations += 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import pytest
 import trio
 
 from actorflow import Limits, Runtime
-from persistence import MemoryJournal
+from persistence import Batch, MemoryJournal
 
 from .conftest import Knobs
 from .drive import Drive
@@ -103,3 +108,40 @@ async def test_actors_that_are_only_asked_leave_as_well(knobs: Knobs, crowd: int
             while runtime.statistics().residents >= 400:  # the thread that writes may be behind
                 await trio.lowlevel.checkpoint()
         assert (runtime.statistics().residents < 400) == (crowd == 20)
+
+
+class Slow:
+    """A journal whose commits wait at a gate."""
+
+    def __init__(self) -> None:
+        self._journal = MemoryJournal()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    @contextmanager
+    def write(self) -> Iterator[Batch]:
+        with self._journal.write() as batch:
+            yield batch
+            assert self.gate.wait(20)
+
+
+async def test_a_crowd_that_came_during_one_commit_leaves_behind_it(knobs: Knobs) -> None:
+    """The hand spares whoever was asked since it last came by: so it has to come by again."""
+    knobs.crowd(20)
+    journal: Any = Slow()
+    async with Runtime(journal, entities=[Echo]) as runtime, runtime.batch() as batch:
+        for number in range(300):
+            batch.signal(runtime.actor(Echo, f"e-{number}"), Echo.hear, "a")
+    journal.gate.clear()
+    async with Runtime(journal, entities=[Echo], limits=Limits(resident_actors=100)) as runtime:
+        for number in range(300):
+            assert await runtime.actor(Echo, f"e-{number}").query(Echo.counted) == 1
+        assert runtime.statistics().residents == 300
+        journal.gate.set()
+        with trio.fail_after(20):
+            while runtime.statistics().residents > 100:
+                await trio.lowlevel.checkpoint()
+        assert runtime.statistics().commits <= 5
