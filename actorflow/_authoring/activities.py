@@ -51,7 +51,7 @@ def _effective(of: Activity[..., Any]) -> Options:
     return attrs.evolve(of.defaults, **dict(of.overrides))
 
 
-def _plain(of: Activity[..., Any]) -> tuple[Any, ...] | None:
+def _written(of: Activity[..., Any]) -> tuple[Any, ...] | None:
     return plain_options(of.overrides)
 
 
@@ -75,7 +75,7 @@ class Activity(Generic[P, R_co]):
     """The function takes a list of what was asked for, and gives a list of answers."""
     effective: Options = field(init=False, default=Factory(_effective, takes_self=True))
     """The options with what is overridden; kept, for every call asks for them twice."""
-    _plain: tuple[Any, ...] | None = field(init=False, default=Factory(_plain, takes_self=True))
+    _plain: tuple[Any, ...] | None = field(init=False, default=Factory(_written, takes_self=True))
     """What is overridden, as the journal keeps it."""
 
     def __str__(self) -> str:

@@ -519,9 +519,8 @@ def _stands(actor: Actor, seq: int, input_: Input, outcome: int, record: bytes, 
     if actor.answers or input_.id is not None:
         take_answers(actor, seq, input_, outcome, actor.now, fresh=not waited)
     keep(actor, seq, None if waited else input_, record)
-    return _new(
-        Turn, (seq, record, effects, ACKNOWLEDGE, outcome, OK, b"")
-    )  # in half the time; one a message
+    # As its class would make it, in half the time: there is one for every message.
+    return _new(Turn, (seq, record, effects, ACKNOWLEDGE, outcome, OK, b""))
 
 
 def _failed(
