@@ -735,7 +735,7 @@ class Suspect(FaultError):
         return f"{self.actor} is set aside: the process died {self.times} times while it was being activated"
 
     def remedy(self) -> str:
-        return "mend its handlers, then call readmit() on it; the other actors go on"
+        return "mend its handlers, unless it was killed from outside, and call readmit(); the others go on"
 
 
 @define(slots=False, eq=False, str=False)

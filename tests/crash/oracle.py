@@ -37,6 +37,7 @@ from persistence._directory import DATA, NOTE
 from persistence.journal import JournalError
 
 from .callers import NOT_ENOUGH, deliver
+from .innocents import readmit_innocents
 from .said import Message, Said
 from .village import VILLAGE, Box, Evidence
 
@@ -181,6 +182,8 @@ async def _lived(journal: LmdbJournal, said: Said, limits: Limits) -> Found:
     with trio.fail_after(PATIENCE_S):
         async with Runtime(journal, entities=VILLAGE, limits=limits, clock=clock) as runtime:
             wrong = list(said.twice)
+            blamed, deaths = await readmit_innocents(runtime), said.deaths()
+            wrong += [f"{blamed} deaths are blamed on somebody, of {deaths}"] * (blamed > deaths)
             for message in said.repeatable():
                 said.hear(["done", message.id, _plain(await deliver(runtime, message))])
             await _at_rest(runtime)

@@ -106,6 +106,10 @@ class Said:
         """What may have happened or not, and can be repeated so that it has happened once."""
         return [message for message in self.open() if message.once]
 
+    def deaths(self) -> int:
+        """How many processes have not come to their end, or were about something when this was written."""
+        return self.marks.count(["mark", "opening"]) - self.marks.count(["mark", "Closed"])
+
     def marked(self, kind: str) -> list[list[Any]]:
         """Marks of a kind."""
         return [mark for mark in self.marks if mark[0] == kind]

@@ -90,6 +90,7 @@ class Course:
 
 
 async def _work(journal: LmdbJournal, said: Said, voice: Voice, seed: int) -> None:
+    voice.say(("mark", "opening"))
     async with Runtime(journal, entities=VILLAGE, limits=LIMITS["small"]) as runtime:
         await open_accounts(runtime, said, voice)
         async with trio.open_nursery() as nursery:

@@ -26,6 +26,7 @@ from actorflow import Limits, Runtime
 from .callers import ACCOUNTS, OPENING, Caller
 from .controls import CONTROLS
 from .fatal import FatalJournal
+from .innocents import readmit_innocents
 from .said import Message, Said, Voice
 from .village import VILLAGE
 
@@ -61,6 +62,7 @@ async def run(options: argparse.Namespace) -> None:
     voice.say(("mark", "opening"))
     async with Runtime(journal, entities=VILLAGE, limits=LIMITS[options.limits]) as runtime:
         voice.say(("mark", "Open"))
+        await readmit_innocents(runtime)
         await open_accounts(runtime, said, voice)
         seed = f"{options.seed} {len(said.sent)}"
         callers = [Caller(f"c{n}", Random(f"{seed} {n}"), said, voice) for n in range(options.callers)]
