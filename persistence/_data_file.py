@@ -6,6 +6,7 @@ Knows which calls of LMDB are trusted, and with which settings.  Knows neither b
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +16,38 @@ from persistence import _directory as directory
 from persistence.journal import FORMAT, Damaged, JournalError, Locked, WrongFormat
 
 __all__ = [
+    "CHUNK_BYTES",
+    "CHUNK_FRAMES",
+    "FIRST",
     "GRAIN_BYTES",
     "KEY_BYTES",
+    "LAST",
     "LOG",
     "META",
     "TABLES_MAX",
+    "add_frames",
     "backward",
     "check_format",
+    "complete",
     "create",
+    "first_of",
     "forward",
     "frames_between",
     "grains",
     "key_of",
     "opening_failed",
     "pages_of",
+    "positions_of",
     "span_of",
     "table_key",
     "table_names",
+    "together",
     "use",
 ]
 
 LOG, META, _TABLE = b"log", b"meta", b"table "
+FIRST, LAST = b"first", b"last"
+"""Of the log when frames were last forgotten."""
 TABLES_MAX = 30
 GRAIN_BYTES = 1 << 20
 """Maps are a multiple of this, which every page size divides."""
@@ -90,6 +102,27 @@ def create(path: Path) -> None:
         env.close()
     new.rename(path / directory.DATA)
     directory.sync_directory(path)
+
+
+def complete(
+    file: Path, positions: Collection[int], frames: Iterable[tuple[int, bytes]], bytes_held: int
+) -> None:
+    """Put into a copy the frames that are in log files; these are so many bytes."""
+    if not positions:
+        return
+    size = grains(file.stat().st_size + 2 * bytes_held + GRAIN_BYTES)
+    env = lmdb.open(str(file), subdir=False, lib_version=0, map_size=size, max_dbs=TABLES_MAX + 2, lock=False)
+    try:
+        log, meta = env.open_db(LOG, create=False), env.open_db(META, create=False)
+        with env.begin(write=True) as txn:
+            first = first_of(txn, meta)
+            with txn.cursor(log) as cursor:
+                held = positions_of(cursor)
+            # Not those behind one that LMDB took after the copy.
+            _, last = together(held, [position for position in positions if position >= first], file.parent)
+            add_frames(txn, log, (one for one in frames if first <= one[0] <= last), file.parent)
+    finally:
+        env.close()
 
 
 def use(file: Path, map_bytes: int, *, sync: bool) -> lmdb.Environment:
@@ -157,7 +190,7 @@ def pages_of(txn: lmdb.Transaction[bytes], database: Any) -> int:
 
 def span_of(txn: lmdb.Transaction[bytes], log: Any, meta: Any) -> tuple[int, int]:
     """The first position held and the last one given."""
-    last = int.from_bytes(txn.get(b"last", b"", meta), "big")
+    last = int.from_bytes(txn.get(LAST, b"", meta), "big")
     with txn.cursor(log) as cursor:
         if not cursor.first():
             return last + 1, last
@@ -171,6 +204,51 @@ def span_of(txn: lmdb.Transaction[bytes], log: Any, meta: Any) -> tuple[int, int
             "hint: bring it back from a backup; check() tells which are missing"
         )
     return first, last
+
+
+def first_of(txn: lmdb.Transaction[bytes], meta: Any) -> int:
+    """The first position that was not forgotten."""
+    return int.from_bytes(txn.get(FIRST, b"\1", meta), "big")
+
+
+def together(held: Sequence[int], filed: Iterable[int], name: object) -> tuple[int, int]:
+    """The first and the last position of a log that lies in two places; a hole in it is damage.
+
+    What is filed behind a hole does not count where nothing else is held there: whoever reads may have looked
+    for the rest too early.
+    """
+    positions = sorted({*held, *filed})
+    if not positions:
+        return 1, 0
+    first = last = positions[0]
+    for position in positions:
+        if position > last + 1:
+            if held and position <= held[-1]:
+                raise Damaged(
+                    f"{name}: frames {last + 1} to {position - 1} are missing\n"
+                    "hint: bring it back from a backup; check() tells which others are"
+                )
+            break
+        last = position
+    return first, last
+
+
+def add_frames(
+    txn: lmdb.Transaction[bytes], log: Any, frames: Iterable[tuple[int, bytes]], name: object
+) -> None:
+    """Put frames where they belong among those that are there; what is there already has to be the same."""
+    for position, frame in frames:
+        key = key_of(position)
+        if not txn.put(key, frame, db=log, overwrite=False) and txn.get(key, db=log) != frame:
+            raise Damaged(
+                f"{name} holds two frames at position {position}, and they differ\n"
+                "hint: bring it back from a backup; it was not opened, and nothing in it was touched"
+            )
+
+
+def positions_of(cursor: lmdb.Cursor[bytes]) -> list[int]:
+    """The positions in the log, in order."""
+    return [int.from_bytes(key, "big") for key in cursor.iternext(values=False)]
 
 
 def frames_between(cursor: lmdb.Cursor[bytes], after: int, last: int) -> list[tuple[int, bytes]]:

@@ -5,6 +5,7 @@ kills the process with SIGBUS once it is mapped.  Maps nothing, and touches noth
 
     LOCK               held with flock while the journal is open, and says by whom
     journal.mdb        everything; appears under this name when it is complete
+    log-0, log-1 ...   frames that are not in there yet; none of them once it was closed
     journal.mdb-lock   LMDB's own table of readers
     journal.mdb.new    a journal that is being made; left behind only by a crash
     note               the last note
@@ -31,7 +32,17 @@ from lmdb import verify as walking
 from persistence._bounds import NOTE_BYTES_MAX, checked_note
 from persistence.journal import Damaged, Locked, WrongFormat
 
-__all__ = ["DATA", "NEW", "Note", "check_data_file", "look", "noted", "sync_directory", "take_lock"]
+__all__ = [
+    "DATA",
+    "LOG_FILE",
+    "NEW",
+    "Note",
+    "check_data_file",
+    "look",
+    "noted",
+    "sync_directory",
+    "take_lock",
+]
 
 _log = logging.getLogger("persistence")
 
@@ -39,6 +50,8 @@ DATA = "journal.mdb"
 NEW = "journal.mdb.new"
 LOCK = "LOCK"
 NOTE = "note"
+LOG_FILE = "log-"
+"""With a number behind it."""
 
 _BEFORE_CREATION = {LOCK, NEW}
 _OURS = {LOCK, NEW, NOTE, DATA, f"{DATA}-lock"}
@@ -60,7 +73,7 @@ def look(path: Path) -> bool:
         return True
     if names <= _BEFORE_CREATION:
         return False
-    if names <= _OURS:
+    if all(name in _OURS or name.startswith(LOG_FILE) for name in names):
         raise Damaged(
             f"{path}: a journal has been here, and its {DATA} is gone; there is {_listed(names)}\n"
             "hint: bring it back from a backup; to begin with nothing, remove the directory"

@@ -16,8 +16,10 @@ import lmdb
 
 from persistence import _data_file as data_file
 from persistence import _directory as directory
+from persistence import _log_files as log_files
 from persistence._batch import Standing
 from persistence._gate import Gate
+from persistence._log_files import LogFiles
 from persistence._store import Store
 from persistence.journal import Damaged, Locked
 
@@ -45,8 +47,12 @@ class Onlooker(Store):
         self._databases = {}
         self._missing: frozenset[str] = frozenset()
         """Tables that this release has and the journal does not: they are empty."""
+        self._files = LogFiles(file.parent, sync=False)
+        """None of its own."""
         self._page_bytes = 0
         self.bytes_used = 0
+        self._beside: dict[int, bytes] = {}
+        """What was in the log files when somebody last asked how far the log goes."""
         for look in range(LOOKS):
             try:
                 directory.check_data_file(file)
@@ -78,15 +84,15 @@ class Onlooker(Store):
         data_file.check_format(env, self._file.parent)
         there = [name for name in data_file.table_names(env) if name in tables]
         self._log = log = env.open_db(data_file.LOG, create=False)
-        meta = env.open_db(data_file.META, create=False)
+        self._meta = env.open_db(data_file.META, create=False)
         self._databases = {name: env.open_db(data_file.table_key(name), create=False) for name in there}
         self._missing = frozenset(tables) - frozenset(there)
 
         def stand() -> None:
+            standing.span = self._span()
             with self._gate, self.env.begin() as txn:
-                standing.span = data_file.span_of(txn, log, meta)
                 pages = [data_file.pages_of(txn, each) for each in (log, *self._databases.values())]
-                self.bytes_used = sum(pages) * self.env.stat()["psize"]
+                self.bytes_used = sum(pages) * self.env.stat()["psize"] + sum(map(len, self._beside.values()))
 
         self._steadily(stand)
         standing.tables = frozenset(tables)
@@ -116,16 +122,42 @@ class Onlooker(Store):
                 f"hint: open it again; a reader that may not write {directory.DATA}-lock needs a backup"
             )
 
+    def _span(self) -> tuple[int, int]:
+        """Where the log stands, in both places.
+
+        LMDB is asked first: whatever it holds, what came before that is in the log files by then, or was
+        forgotten while they were read.  Then it is asked again.
+        """
+        for look in range(LOOKS):
+            with self._gate, self.env.begin() as txn, txn.cursor(self._log) as cursor:
+                first = data_file.first_of(txn, self._meta)
+                last = int.from_bytes(txn.get(data_file.LAST, b"", self._meta), "big")
+                held = data_file.positions_of(cursor)
+            try:
+                filed = dict(log_files.found(self._file.parent, first))
+                span = data_file.together(held, filed, self._file.parent)
+            except Damaged:
+                if look == LOOKS - 1:
+                    raise
+                time.sleep(LOOK_S)
+            else:
+                self._beside = {at: frame for at, frame in filed.items() if at <= span[1]}
+                return span if held or filed else (last + 1, last)
+        raise AssertionError("the last look raises")
+
     # ---- read ----------------------------------------------------------------------------------------
 
     def last(self) -> int:
         """The position of the newest frame held, or 0."""
-        return self._steadily(super().last)
+        return self._steadily(self._span)[1]
 
     def frames(self, after: int, last: int) -> list[tuple[int, bytes]]:
         """Some of the frames behind a position, and none behind another."""
         look = super().frames
-        return self._steadily(lambda: look(after, last))
+        held = self._steadily(lambda: look(after, last))
+        last = held[-1][0] if held else last
+        filed = [one for one in self._beside.items() if after < one[0] <= last]
+        return sorted({**dict(filed), **dict(held)}.items())
 
     def read(self, table: str, key: bytes) -> bytes | None:
         """A row's value."""
@@ -147,3 +179,6 @@ class Onlooker(Store):
         """Write a compact copy, of what is committed now."""
         look = super().copy
         self._steadily(lambda: look(to))
+        self._steadily(self._span)
+        filed = self._beside
+        data_file.complete(to, filed, filed.items(), sum(map(len, filed.values())) + 100 * len(filed))

@@ -1,4 +1,7 @@
-"""An open data file: writes batches into it, lets readers in beside, and grows the map under both.
+"""An open data file and the log files beside it: writes batches, lets readers in, grows the map under both.
+
+A batch that is frames and nothing else goes into a log file, by one write; any other is a transaction of
+LMDB.  Each is durable before the next begins: whatever is found in one, all before it is there in both.
 
 Knows the trapdoors of LMDB's calls.  Knows nothing of the directory, of owners, or of what a failed commit
 means to those who wait for it: that is ``lmdb_journal``'s.
@@ -15,10 +18,12 @@ from typing import Any
 import lmdb
 
 from persistence import _data_file as data_file
+from persistence import _log_files as log_files
 from persistence._batch import Collected, Standing
 from persistence._bounds import full_error, reserve_bytes, table_error
 from persistence._gate import Gate
-from persistence.journal import Damaged, JournalError, NotOpen
+from persistence._log_files import LogFiles
+from persistence.journal import FORMAT, Damaged, JournalError, NotOpen
 
 __all__ = ["Store"]
 
@@ -41,9 +46,11 @@ class Store:
         while map_bytes < self._file_bytes:
             map_bytes *= 2
         # At least a grain to spare, for the commit with which opening ends.
-        least = data_file.grains(self._file_bytes + data_file.GRAIN_BYTES)
+        left = log_files.bytes_on_disk(file.parent)  # by a process that died: twice, as frames in pages
+        least = data_file.grains(self._file_bytes + data_file.GRAIN_BYTES + 2 * left)
         map_bytes = max(min(map_bytes, self._limit_bytes), least)
         self._env: lmdb.Environment | None = data_file.use(file, map_bytes, sync=sync)
+        self._files = LogFiles(file.parent, sync=sync)
         self._databases: dict[str, Any] = {}
         self._log: Any = None
         self._meta: Any = None
@@ -83,10 +90,14 @@ class Store:
             # it for good.
             opened = int(txn.get(b"opened", b"0", meta)) + 1
             txn.put(b"opened", str(opened).encode(), db=meta)
+            txn.put(b"format", str(FORMAT).encode(), db=meta)
+            left = log_files.found(self._file.parent, data_file.first_of(txn, meta))
+            data_file.add_frames(txn, log, left, self._file.parent)
             standing.span = data_file.span_of(txn, log, meta)
             self._page_bytes = env.stat()["psize"]
             self._pages = {name: _pages_of(txn, database) for name, database in databases.items()}
             self._pages[""] = _pages_of(txn, log)
+        log_files.remove(self._file.parent)
         self.bytes_used = sum(self._pages.values()) * self._page_bytes
         standing.tables = frozenset(tables)
         standing.writing = False
@@ -98,13 +109,36 @@ class Store:
             env, self._env = self._env, None
             if env is not None:
                 env.close()
+            self._files.close()
+
+    def settle(self, standing: Standing) -> None:
+        """Move what the log files hold into LMDB, and remove them; where that fails, they stay."""
+        first, last = standing.span
+        with contextlib.suppress(lmdb.Error, OSError):  # nothing is lost: whoever opens it next tries again
+            if self._files.last >= first:
+                with self.env.begin(write=True) as txn:
+                    data_file.add_frames(txn, self._log, self._files.walk(0, last), self._file.parent)
+            log_files.remove(self._file.parent)
 
     # ---- write ---------------------------------------------------------------------------------------
 
     def write(self, batch: Collected, standing: Standing) -> None:
         """Write a batch, all of it, as often as the map has to grow for it."""
+        if not batch.rows and not batch.forgot and self._filed(batch):
+            standing.span = (batch.first, batch.last)
+            return
         while not self._written(batch, standing):
             self._grow(batch)
+
+    def _filed(self, batch: Collected) -> bool:
+        """Write it into a log file; False where it does not belong there, and nothing was written."""
+        before = self._files.bytes_held
+        if self.bytes_used + batch.bytes_added() > self._quota_bytes + self._reserve_bytes:
+            return False
+        if not self._files.append(batch.after + 1, batch.frames):
+            return False
+        self.bytes_used += self._files.bytes_held - before
+        return True
 
     def _written(self, batch: Collected, standing: Standing) -> bool:
         """Write it all and commit; False where the map is full, and nothing was written."""
@@ -131,8 +165,9 @@ class Store:
                 return False
             raise
         standing.span = (batch.first, position)
+        self._files.forget(batch.first)
         self._pages.update(pages)
-        self.bytes_used = sum(self._pages.values()) * self._page_bytes
+        self.bytes_used = sum(self._pages.values()) * self._page_bytes + self._files.bytes_held
         if batch.rows or batch.forgot:
             self._keep_length(env)
         return True
@@ -151,11 +186,14 @@ class Store:
         return pages
 
     def _forget(self, txn: lmdb.Transaction[bytes], first: int, batch: Collected) -> None:
-        for position in range(first, min(batch.first - 1, batch.after) + 1):
-            if not txn.delete(_key_of(position), db=self._log):
+        last = min(batch.first - 1, batch.after)
+        filed = self._files.positions(first, last)
+        for position in range(first, last + 1):
+            if position not in filed and not txn.delete(_key_of(position), db=self._log):
                 raise self._not_as_known(f"no frame at {position}")
+        txn.put(data_file.FIRST, _key_of(batch.first), db=self._meta)
         # Or positions would start again, once no frame is left to tell the last one.
-        txn.put(b"last", _key_of(batch.last), db=self._meta)
+        txn.put(data_file.LAST, _key_of(batch.last), db=self._meta)
 
     def _not_as_known(self, found: str) -> Damaged:
         return Damaged(
@@ -199,12 +237,19 @@ class Store:
     def last(self) -> int:
         """The position of the newest frame held, or 0."""
         with self._gate, self.env.begin(self._log) as txn, txn.cursor() as cursor:
-            return int.from_bytes(cursor.key(), "big") if cursor.last() else 0
+            held = int.from_bytes(cursor.key(), "big") if cursor.last() else 0
+            return max(held, self._files.last)
 
     def frames(self, after: int, last: int) -> list[tuple[int, bytes]]:
         """Some of the frames behind a position, and none behind another."""
         with self._gate, self.env.begin(self._log) as txn, txn.cursor() as cursor:
-            return data_file.frames_between(cursor, after, last)
+            held = data_file.frames_between(cursor, after, last)
+            # What lies between these is in the log files, or was forgotten.
+            last = held[-1][0] if held else last
+            filed = self._files.between(after, last, data_file.CHUNK_FRAMES, data_file.CHUNK_BYTES)
+            if filed and self._files.count(filed[-1][0] + 1, last):
+                held = [one for one in held if one[0] < filed[-1][0]]
+            return sorted(held + filed) if filed else held
 
     def read(self, table: str, key: bytes) -> bytes | None:
         """A row's value."""
@@ -231,5 +276,9 @@ class Store:
 
     def copy(self, to: Path) -> None:
         """Write a compact copy, of what is committed now."""
-        with self._gate:
+        with self._gate, self._files.kept():
             self.env.copy(str(to), compact=True)
+            last = self._files.last
+            data_file.complete(
+                to, self._files.positions(1, last), self._files.walk(0, last), self._files.bytes_held
+            )

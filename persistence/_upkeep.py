@@ -13,6 +13,7 @@ import lmdb
 
 from persistence import _data_file as data_file
 from persistence import _directory as directory
+from persistence import _log_files as log_files
 from persistence._store import Store
 from persistence.journal import JournalError
 
@@ -47,17 +48,22 @@ def _wrong_in_the_log(path: Path, file: Path) -> list[str]:
         log = env.open_db(data_file.LOG, create=False)
         meta = env.open_db(data_file.META, create=False)
         with env.begin() as txn, txn.cursor(log) as cursor:
+            keys = list(cursor.iternext(values=False))
+            wrong += [
+                f"a key of the log has {len(key)} bytes: {key.hex()}"
+                for key in keys
+                if len(key) != data_file.KEY_BYTES
+            ]
+            held = {int.from_bytes(key, "big") for key in keys if len(key) == data_file.KEY_BYTES}
+            held |= {position for position, _ in log_files.found(path, data_file.first_of(txn, meta))}
             expected = None
-            for key in cursor.iternext(values=False):
-                position = int.from_bytes(key, "big")
-                if len(key) != data_file.KEY_BYTES:
-                    wrong.append(f"a key of the log has {len(key)} bytes: {key.hex()}")
-                elif position != expected and expected is not None:
+            for position in sorted(held):
+                if position != expected and expected is not None:
                     wrong.append(f"frames {expected} to {position - 1} are missing")
                 expected = position + 1
                 if len(wrong) >= FINDINGS_MAX:
                     break
-            last = int.from_bytes(txn.get(b"last", b"", meta), "big")
+            last = int.from_bytes(txn.get(data_file.LAST, b"", meta), "big")
             if expected is not None and expected <= last and not wrong:
                 wrong.append(f"frames {expected} to {last} are missing at the end")
     finally:

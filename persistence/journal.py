@@ -36,7 +36,7 @@ __all__ = [
     "WrongFormat",
 ]
 
-FORMAT = 1
+FORMAT = 2
 """The layout of a journal on disk; a release reads its own and earlier ones."""
 
 

@@ -16,6 +16,7 @@ import lmdb
 
 from persistence import _data_file as data_file
 from persistence import _directory as directory
+from persistence import _log_files as log_files
 from persistence._batch import Collected, Standing
 from persistence._bounds import checked_key
 from persistence._onlooker import Onlooker
@@ -128,6 +129,8 @@ class LmdbJournal:
         if store is None:
             return
         try:
+            if self._stopped is None and not self._read_only:
+                store.settle(self._standing)
             if self._durability == "process" and self._stopped is None and not self._read_only:
                 store.env.sync(True)  # noqa: FBT003 - it takes no name
         except lmdb.Error as error:
@@ -289,7 +292,7 @@ class LmdbJournal:
         """Count what is held."""
         used = self._opened().bytes_used
         first, last = self._standing.span
-        on_disk = (self.path / directory.DATA).stat().st_blocks * 512
+        on_disk = (self.path / directory.DATA).stat().st_blocks * 512 + log_files.bytes_on_disk(self.path)
         return JournalStatistics(
             last - first + 1, used, self._quota_bytes, on_disk, self._commits, self._durability
         )

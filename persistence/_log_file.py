@@ -1,0 +1,203 @@
+"""One log file: how records lie in it, how they are written, and which of what is found in it counts.
+
+A record is a batch that is frames and nothing else.  It becomes durable by one write into a place that the
+file system has given already; a commit of LMDB is two syncs one after the other, and some pages more.
+
+    checksum, 4 bytes                of all that follows
+    number of frames, 4
+    position of the first, 8
+    generation, 8                    the first position in this file since it was last begun from its start
+    bytes behind this head, 8
+    length of each frame, 4 each; then the frames
+
+What is left of an earlier generation ends the file, as zeros do.  A record is written when those before it are
+durable.  So the last one may be torn, which nobody was told of; but where anything sound of this generation
+follows what is not, the file is damaged.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from persistence.journal import Damaged
+
+__all__ = ["LogFile", "Record", "frames_of", "record_bytes", "records"]
+
+_HEAD = struct.Struct(">IIQQQ")
+_SUM = struct.Struct(">I")
+_REST = struct.Struct(">IQQQ")
+_LENGTH_BYTES = 4
+
+
+class Record(NamedTuple):
+    """A record as it was found."""
+
+    position: int
+    """Of its first frame."""
+    generation: int
+    at: int
+    """Where its first frame begins."""
+    lengths: tuple[int, ...]
+
+    @property
+    def last(self) -> int:
+        """The position of its last frame."""
+        return self.position + len(self.lengths) - 1
+
+
+def record_bytes(frames: Sequence[bytes]) -> int:
+    """How long a record of these frames is."""
+    return _HEAD.size + sum(map(len, frames)) + _LENGTH_BYTES * len(frames)
+
+
+def _packed(position: int, generation: int, frames: Sequence[bytes]) -> bytes:
+    lengths = struct.pack(f">{len(frames)}I", *map(len, frames))
+    body_bytes = record_bytes(frames) - _HEAD.size
+    rest = b"".join([_REST.pack(len(frames), position, generation, body_bytes), lengths, *frames])
+    return _SUM.pack(crc32(rest)) + rest
+
+
+def _record_at(data: bytes, at: int) -> Record | None:
+    if at + _HEAD.size > len(data):
+        return None
+    checksum, count, position, generation, body_bytes = _HEAD.unpack_from(data, at)
+    end = at + _HEAD.size + body_bytes
+    frames_at = at + _HEAD.size + _LENGTH_BYTES * count
+    if not count or end > len(data) or frames_at > end:
+        return None
+    if crc32(memoryview(data)[at + _SUM.size : end]) != checksum:
+        return None
+    return Record(position, generation, frames_at, struct.unpack_from(f">{count}I", data, at + _HEAD.size))
+
+
+def records(data: bytes, name: object) -> Iterator[Record]:
+    """What a log file holds, in order; raises where something is missing in between."""
+    at = after = generation = 0
+    while (found := _record_at(data, at)) is not None:
+        generation = generation or found.position
+        if found.generation != generation or found.position <= after:
+            break
+        yield found
+        after = found.last
+        at = found.at + sum(found.lengths)
+    if generation and (behind := _sound_behind(data, at, generation, after)):
+        raise Damaged(
+            f"{name} is damaged at byte {at}: position {behind} follows, and what is before it is not sound\n"
+            "hint: bring the journal back from a backup; it was not opened, and nothing in it was touched"
+        )
+
+
+def _sound_behind(data: bytes, at: int, generation: int, after: int) -> int:
+    """The position of a record of this generation anywhere behind; 0 if there is none."""
+    mark = generation.to_bytes(8, "big")
+    to_mark = _HEAD.size - 16
+    found = data.find(mark, at + to_mark)
+    while found >= 0:
+        record = _record_at(data, found - to_mark)
+        if record is not None and record.generation == generation and record.position > after:
+            return record.position
+        found = data.find(mark, found + 1)
+    return 0
+
+
+def frames_of(data: bytes, record: Record) -> Iterator[tuple[int, bytes]]:
+    """The frames of a record, each with its position."""
+    at = record.at
+    for position, length in enumerate(record.lengths, record.position):
+        yield position, data[at : at + length]
+        at += length
+
+
+class LogFile:
+    """A log file that is being written; one that is begun anew from its start is another object."""
+
+    def __init__(self, path: Path, number: int, size: int) -> None:
+        self.path = path
+        self._number = number
+        self.size = size
+        self.end = 0
+        """Where the next record goes."""
+        self.over = False
+        """It is written over: what was read meanwhile does not count."""
+        self._positions = array("Q")
+        self._places = array("Q")
+        self._lengths = array("Q")
+
+    @classmethod
+    def made(cls, path: Path, size: int, *, sync: bool) -> LogFile:
+        """Make one of so many bytes, all of them given by the file system."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | (os.O_DSYNC if sync else 0)
+        number = os.open(path, flags, 0o600)
+        try:
+            # Written, and not only reserved: the first write into a reserved place is a change of metadata,
+            # for which a sync waits as well.
+            _put(number, bytes(size), 0)
+        except BaseException:
+            os.close(number)
+            path.unlink(missing_ok=True)
+            raise
+        return cls(path, number, size)
+
+    def anew(self) -> LogFile:
+        """The same file, to be written from its start; of this object nothing counts any more."""
+        self.over = True
+        return LogFile(self.path, self._number, self.size)
+
+    @property
+    def last(self) -> int:
+        """The last position in it, or 0."""
+        return self._positions[-1] if self._positions else 0
+
+    def append(self, position: int, frames: Sequence[bytes]) -> None:
+        """Write a record; durable when this returns."""
+        generation = self._positions[0] if self._positions else position
+        data = _packed(position, generation, frames)
+        _put(self._number, data, self.end)
+        at = self.end + len(data) - sum(map(len, frames))
+        self.end += len(data)
+        for number, frame in enumerate(frames, position):
+            self._places.append(at)
+            self._lengths.append(len(frame))
+            self._positions.append(number)  # the last of the three: readers go by it
+            at += len(frame)
+
+    def count(self, first: int, last: int) -> int:
+        """How many of these positions it holds."""
+        return bisect_right(self._positions, last) - bisect_left(self._positions, first)
+
+    def positions(self, first: int, last: int) -> array[int]:
+        """Which of these positions it holds."""
+        return self._positions[bisect_left(self._positions, first) : bisect_right(self._positions, last)]
+
+    def between(self, after: int, last: int, at_most: int, bytes_most: int) -> list[tuple[int, bytes]]:
+        """Some of its frames, in order: those next behind a position."""
+        found: list[tuple[int, bytes]] = []
+        held = 0
+        for place in range(bisect_right(self._positions, after), len(self._positions)):
+            position = self._positions[place]
+            if position > last or len(found) >= at_most or held >= bytes_most:
+                break
+            frame = os.pread(self._number, self._lengths[place], self._places[place])
+            if self.over:
+                return []  # they were forgotten before they were reached
+            found.append((position, frame))
+            held += len(frame)
+        return found
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._number)
+
+
+def _put(number: int, data: bytes, at: int) -> None:
+    """Write all of it, or raise."""
+    written = os.pwrite(number, data, at)
+    while written < len(data):  # as at a limit, or where a signal came
+        written += os.pwrite(number, data[written:], at + written)
