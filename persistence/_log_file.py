@@ -3,16 +3,16 @@
 A record is a batch that is frames and nothing else.  It becomes durable by one write into a place that the
 file system has given already; a commit of LMDB is two syncs one after the other, and some pages more.
 
-    checksum, 4 bytes                of all that follows
+    mark, 4 bytes                    by which a record is found where the one before it is not sound
+    checksum, 4                      of all that follows
     number of frames, 4
     position of the first, 8
-    generation, 8                    the first position in this file since it was last begun from its start
     bytes behind this head, 8
     length of each frame, 4 each; then the frames
 
-What is left of an earlier generation ends the file, as zeros do.  A record is written when those before it are
-durable.  So the last one may be torn, which nobody was told of; but where anything sound of this generation
-follows what is not, the file is damaged.
+A file whose frames are all forgotten is written anew from its start, so older records may lie behind the
+newest: they end the file, as zeros do.  A record is written when those before it are durable.  So the last one
+may be torn, which nobody was told of; but where a sound one follows that was not forgotten, the file is damaged.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from persistence._directory import sync_directory
 from persistence.journal import Damaged
 
 __all__ = ["LogFile", "Record", "frames_of", "record_bytes", "records"]
 
-_HEAD = struct.Struct(">IIQQQ")
-_SUM = struct.Struct(">I")
-_REST = struct.Struct(">IQQQ")
+_MARK = b"\xf1log"
+_HEAD = struct.Struct(">4sIIQQ")
+_CHECKED = struct.Struct(">IQQ")
+"""The part of the head that the checksum is of."""
+_CHECKED_AT = _HEAD.size - _CHECKED.size
 _LENGTH_BYTES = 4
 
 
@@ -41,7 +44,6 @@ class Record(NamedTuple):
 
     position: int
     """Of its first frame."""
-    generation: int
     at: int
     """Where its first frame begins."""
     lengths: tuple[int, ...]
@@ -51,60 +53,53 @@ class Record(NamedTuple):
         """The position of its last frame."""
         return self.position + len(self.lengths) - 1
 
+    @property
+    def end(self) -> int:
+        """Where the next record begins."""
+        return self.at + sum(self.lengths)
+
 
 def record_bytes(frames: Sequence[bytes]) -> int:
     """How long a record of these frames is."""
     return _HEAD.size + sum(map(len, frames)) + _LENGTH_BYTES * len(frames)
 
 
-def _packed(position: int, generation: int, frames: Sequence[bytes]) -> bytes:
+def _packed(position: int, frames: Sequence[bytes]) -> bytes:
     lengths = struct.pack(f">{len(frames)}I", *map(len, frames))
-    body_bytes = record_bytes(frames) - _HEAD.size
-    rest = b"".join([_REST.pack(len(frames), position, generation, body_bytes), lengths, *frames])
-    return _SUM.pack(crc32(rest)) + rest
+    checked = _CHECKED.pack(len(frames), position, record_bytes(frames) - _HEAD.size)
+    rest = b"".join([checked, lengths, *frames])
+    return b"".join([_MARK, crc32(rest).to_bytes(4, "big"), rest])
 
 
 def _record_at(data: bytes, at: int) -> Record | None:
-    if at + _HEAD.size > len(data):
+    """The record that begins here, if there is one and it is sound."""
+    if not data.startswith(_MARK, at) or at + _HEAD.size > len(data):
         return None
-    checksum, count, position, generation, body_bytes = _HEAD.unpack_from(data, at)
-    end = at + _HEAD.size + body_bytes
+    _, checksum, count, position, body_bytes = _HEAD.unpack_from(data, at)
     frames_at = at + _HEAD.size + _LENGTH_BYTES * count
-    if not count or end > len(data) or frames_at > end:
+    end = at + _HEAD.size + body_bytes
+    if not count or not frames_at <= end <= len(data):
         return None
-    if crc32(memoryview(data)[at + _SUM.size : end]) != checksum:
+    if crc32(memoryview(data)[at + _CHECKED_AT : end]) != checksum:
         return None
-    return Record(position, generation, frames_at, struct.unpack_from(f">{count}I", data, at + _HEAD.size))
+    return Record(position, frames_at, struct.unpack_from(f">{count}I", data, at + _HEAD.size))
 
 
-def records(data: bytes, name: object) -> Iterator[Record]:
-    """What a log file holds, in order; raises where something is missing in between."""
-    at = after = generation = 0
-    while (found := _record_at(data, at)) is not None:
-        generation = generation or found.position
-        if found.generation != generation or found.position <= after:
-            break
+def records(data: bytes, first: int, name: object) -> Iterator[Record]:
+    """What a log file holds, in order; raises where one from this position on follows what is not sound."""
+    at = after = 0
+    while (found := _record_at(data, at)) is not None and found.position > after:
         yield found
-        after = found.last
-        at = found.at + sum(found.lengths)
-    if generation and (behind := _sound_behind(data, at, generation, after)):
-        raise Damaged(
-            f"{name} is damaged at byte {at}: position {behind} follows, and what is before it is not sound\n"
-            "hint: bring the journal back from a backup; it was not opened, and nothing in it was touched"
-        )
-
-
-def _sound_behind(data: bytes, at: int, generation: int, after: int) -> int:
-    """The position of a record of this generation anywhere behind; 0 if there is none."""
-    mark = generation.to_bytes(8, "big")
-    to_mark = _HEAD.size - 16
-    found = data.find(mark, at + to_mark)
-    while found >= 0:
-        record = _record_at(data, found - to_mark)
-        if record is not None and record.generation == generation and record.position > after:
-            return record.position
-        found = data.find(mark, found + 1)
-    return 0
+        after, at = found.last, found.end
+    behind = data.find(_MARK, at + 1)
+    while behind >= 0:
+        found = _record_at(data, behind)
+        if found is not None and found.position >= max(first, after + 1):
+            raise Damaged(
+                f"{name} is damaged at byte {at}: nothing sound lies there, and frame {found.position} follows\n"
+                "hint: bring the journal back from a backup; it was not opened, and nothing in it was touched"
+            )
+        behind = data.find(_MARK, behind + 1)
 
 
 def frames_of(data: bytes, record: Record) -> Iterator[tuple[int, bytes]]:
@@ -139,6 +134,8 @@ class LogFile:
             # Written, and not only reserved: the first write into a reserved place is a change of metadata,
             # for which a sync waits as well.
             _put(number, bytes(size), 0)
+            if sync:
+                sync_directory(path.parent)
         except BaseException:
             os.close(number)
             path.unlink(missing_ok=True)
@@ -157,8 +154,7 @@ class LogFile:
 
     def append(self, position: int, frames: Sequence[bytes]) -> None:
         """Write a record; durable when this returns."""
-        generation = self._positions[0] if self._positions else position
-        data = _packed(position, generation, frames)
+        data = _packed(position, frames)
         _put(self._number, data, self.end)
         at = self.end + len(data) - sum(map(len, frames))
         self.end += len(data)

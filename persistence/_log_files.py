@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Final
 
 from persistence._data_file import CHUNK_BYTES, CHUNK_FRAMES
-from persistence._directory import LOG_FILE, sync_directory
+from persistence._directory import LOG_FILE
 from persistence._log_file import LogFile, frames_of, record_bytes, records
 
 __all__ = ["LogFiles", "bytes_on_disk", "found", "remove"]
 
 BYTES_LEAST: Final = 64 << 10
 BYTES_MOST: Final = 1 << 20
-"""The first file is small, each further one twice as large.  Making one is writing it full of zeros, and whoever
-waits for the commit waits for that: 0.3 to 0.9 ms."""
+"""The first file is small, each further one twice as large.  Making one is writing it full of zeros, and the
+commit waits for that: 0.3 to 0.9 ms."""
 RECORD_BYTES_MOST: Final = 1 << 20
 """What is longer waits for its bytes and not for a sync; it goes to LMDB."""
 
@@ -38,8 +38,8 @@ class LogFiles:
         self._first = 1
         """What is before this was forgotten."""
         self._made = 0
-        self._keepers = 0
-        """How many copies are being made, for which nothing may be written over."""
+        self._keepers: set[object] = set()
+        """Copies that are being made: nothing may be written over meanwhile."""
 
     @property
     def last(self) -> int:
@@ -77,8 +77,6 @@ class LogFiles:
         while size < needed:
             size *= 2
         file = LogFile.made(self._directory / f"{LOG_FILE}{self._made}", size, sync=self._sync)
-        if self._sync:
-            sync_directory(self._directory)
         self._made += 1
         return file
 
@@ -118,11 +116,12 @@ class LogFiles:
     @contextmanager
     def kept(self) -> Generator[None]:
         """Write over nothing meanwhile."""
-        self._keepers += 1
+        keeper = object()
+        self._keepers.add(keeper)
         try:
             yield
         finally:
-            self._keepers -= 1
+            self._keepers.discard(keeper)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -145,7 +144,7 @@ def found(directory: Path, first: int) -> Iterator[tuple[int, bytes]]:
     for path in _paths(directory):
         with suppress(FileNotFoundError):  # its writer has just removed it
             data = path.read_bytes()
-            for record in records(data, path):
+            for record in records(data, first, path):
                 if record.last >= first:
                     yield from (one for one in frames_of(data, record) if one[0] >= first)
 
