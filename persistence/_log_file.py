@@ -11,8 +11,9 @@ file system has given already; a commit of LMDB is two syncs one after the other
     length of each frame, 4 each; then the frames
 
 A file whose frames are all forgotten is written anew from its start, so older records may lie behind the
-newest: they end the file, as zeros do.  A record is written when those before it are durable.  So the last one
-may be torn, which nobody was told of; but where a sound one follows that was not forgotten, the file is damaged.
+newest: they end the file, as zeros do.  A record is written when those before it are durable.  So the last
+one may be torn, which nobody was told of; but where a sound one follows that was not forgotten, the file is
+damaged.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def records(data: bytes, first: int, name: object) -> Iterator[Record]:
         found = _record_at(data, behind)
         if found is not None and found.position >= max(first, after + 1):
             raise Damaged(
-                f"{name} is damaged at byte {at}: nothing sound lies there, and frame {found.position} follows\n"
+                f"{name} is damaged at byte {at}: what lies there is not sound, and more follows\n"
                 "hint: bring the journal back from a backup; it was not opened, and nothing in it was touched"
             )
         behind = data.find(_MARK, behind + 1)
