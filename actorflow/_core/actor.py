@@ -54,13 +54,12 @@ from .tasks import Scope, Task
 if TYPE_CHECKING:
     from .debts import Debt
     from .once import Ids
-    from .snapshot import Base
     from .spec import Handler, Spec
 
 DIGEST_BYTES_MIN = 4096
 """Bytes of records that call for a digest of even the smallest state."""
 
-__all__ = ["NOTHING", "Actor", "Arming", "Child", "Parked"]
+__all__ = ["NOTHING", "Actor", "Arming", "Child", "Parked", "timer_of"]
 
 
 _new: Final = cast("Callable[[type[Arm], tuple[Any, ...]], Arm]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
@@ -71,6 +70,12 @@ of an actor's memory, and most actors need neither.  Whoever puts something into
 
 NOTHING: Final[dict[Any, Any]] = cast("dict[Any, Any]", MappingProxyType({}))
 """In place of each table of an actor at rest that holds nothing: an empty one takes 64 bytes."""
+NO_RECORDS: Final[list[bytes]] = cast("list[bytes]", ())
+"""The same for its tail."""
+AT_REST: Final = Scope(None)
+"""In place of the scope of an actor at rest that was not cancelled: it takes 64 bytes."""
+_BARE: Final[dict[str, tuple[str, bytes]]] = {}
+"""A timer without arguments is called the same in every actor of an entity: one tuple of 56 bytes for all."""
 TABLES: Final = (
     "aliases",
     "child_refs",
@@ -82,6 +87,11 @@ TABLES: Final = (
     "tasks",
     "watches",
 )
+
+
+def timer_of(name: str, body: bytes) -> tuple[str, bytes]:
+    """By which a timer goes in an actor's table."""
+    return (name, body) if body else _BARE.get(name) or _BARE.setdefault(name, (name, body))
 
 
 class Arming:
@@ -134,6 +144,8 @@ class Actor:
         "answers",
         "awaits",
         "base",
+        "base_mailbox",
+        "base_parked",
         "born",
         "broken",
         "chances",
@@ -219,8 +231,11 @@ class Actor:
         self.tail: list[bytes] = []
         """The records since the base, for undoing."""
         self.tail_bytes = 0
-        self.base: Base | None = None
-        """What a failed turn goes back to; none before the first quiet moment that was kept."""
+        self.base: bytes | None = None
+        """A snapshot that a failed turn goes back to; none before the first quiet moment that was kept."""
+        self.base_mailbox: tuple[tuple[int, Input], ...] = ()
+        """What belongs to it: no handler can touch the mailbox or what is parked."""
+        self.base_parked: dict[int, Parked] = NOTHING
         self.vacate()
 
     def vacate(self) -> None:
@@ -320,11 +335,19 @@ class Actor:
                 setattr(self, name, NOTHING)
         self.effects = self.marks = self.answers = self.owed = self.held = cast("list[Any]", ())
         self.patches = self.unawaited = NOTHING
+        if not self.tail:
+            self.tail = NO_RECORDS
+        if not self.scope.called:
+            self.scope = AT_REST
         self.touched = True
 
     def _rise(self) -> None:
         """Make what ``rest`` let go of."""
         self.held = []
+        if self.tail is NO_RECORDS:
+            self.tail = []
+        if self.scope is AT_REST:
+            self.scope = Scope(None)
         for name in TABLES:
             if getattr(self, name) is NOTHING:
                 setattr(self, name, {})
@@ -472,7 +495,7 @@ class Actor:
     # -- timers and children ---------------------------------------------------------------------------
 
     def arm(self, name: str, body: bytes, due: Instant) -> None:
-        timers, limit, timer = self.timers, self.spec.limits.timers, (name, body)
+        timers, limit, timer = self.timers, self.spec.limits.timers, timer_of(name, body)
         if body:
             self.fits(body, "the arguments of a timer")
         if len(timers) >= limit and timer not in timers:

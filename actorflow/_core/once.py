@@ -37,7 +37,7 @@ class Known:
     """When it was answered: the window begins here."""
 
 
-@define
+@define(weakref_slot=False)
 class Ids:
     """Ids with their answers, the oldest answer first."""
 

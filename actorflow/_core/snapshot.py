@@ -6,17 +6,17 @@ It cannot be taken while a handler is open, for a suspended coroutine cannot be 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from actorflow.errors import DecodeError
 
 from . import phases
-from .actor import NOTHING, Actor, Arming, Child, Parked
+from .actor import NOTHING, Actor, Arming, Child, Parked, timer_of
 from .debts import Debt
 from .facts import CONTINUE, ENGINE_VERSION, MAIN, Input
 from .quiet import dump_or_none, quiet, storable
 
-__all__ = ["BASE_BYTES_MIN", "Base", "go_back", "keep", "refresh_base", "rest", "restore", "snapshot"]
+__all__ = ["BASE_BYTES_MIN", "go_back", "keep", "refresh_base", "rest", "restore", "snapshot"]
 
 FORMAT = 1
 BEGINNINGS = frozenset({CONTINUE, MAIN})
@@ -24,17 +24,6 @@ BASE_BYTES_MIN = 4096
 """The tail may grow to this before a new base is worth a dump, however small the state is."""
 RESTING_BYTES = 512
 """While nobody speaks to an actor, more of a tail than this is worth a base, if that is not larger."""
-
-
-class Base(NamedTuple):
-    """What undo begins from: a snapshot in memory.
-
-    No handler can touch the mailbox or what is parked, so these are kept as they are and cost nothing.
-    """
-
-    data: bytes
-    mailbox: tuple[tuple[int, Input], ...]
-    parked: dict[int, Parked]
 
 
 def snapshot(actor: Actor) -> bytes:
@@ -93,7 +82,7 @@ def restore(actor: Actor, data: bytes) -> None:
             actor.await_turn(seq, _input(input_))
         for seq, input_, error, now, first in parked:
             actor.parked[seq] = Parked(_input(input_), error, now, first)
-        actor.base = Base(core, tuple(actor.mailbox), _kept(actor.parked))
+        _undo_from_here(actor, core)
     except DecodeError:
         raise
     except (TypeError, ValueError, IndexError, KeyError) as error:
@@ -104,10 +93,10 @@ def go_back(actor: Actor) -> None:
     """Become what the base says."""
     actor.vacate()
     if actor.base is not None:
-        _restore(actor, actor.spec.codec.unpack(actor.base.data))
-        for seq, input_ in actor.base.mailbox:
+        _restore(actor, actor.spec.codec.unpack(actor.base))
+        for seq, input_ in actor.base_mailbox:
             actor.await_turn(seq, input_)
-        actor.parked.update(actor.base.parked)
+        actor.parked.update(actor.base_parked)
 
 
 def _restore(actor: Actor, plain: Any) -> None:
@@ -153,7 +142,7 @@ def _restore(actor: Actor, plain: Any) -> None:
     for name, body, seq, position, due, fired in timers:
         handler = spec.handlers.get(name)
         stable = name if handler is None else handler.name
-        actor.timers[stable, body] = Arming((seq, position), due, fired=fired)
+        actor.timers[timer_of(stable, body)] = Arming((seq, position), due, fired=fired)
     for entity, key, seq, position, policy, told in children:
         actor.children[entity, key] = Child((seq, position), policy, told)
         actor.child_refs[seq, position] = entity, key
@@ -193,8 +182,10 @@ def keep(actor: Actor, seq: int, input_: Input | None, data: bytes) -> None:
         refresh_base(actor)
 
 
-def _kept(parked: dict[int, Parked]) -> dict[int, Parked]:
-    return dict(parked) if parked else NOTHING
+def _undo_from_here(actor: Actor, core: bytes) -> None:
+    actor.base = core
+    actor.base_mailbox = tuple(actor.mailbox)
+    actor.base_parked = dict(actor.parked) if actor.parked else NOTHING
 
 
 def rest(actor: Actor) -> None:
@@ -205,7 +196,7 @@ def rest(actor: Actor) -> None:
 
 
 def _base_bytes(actor: Actor) -> int:
-    return 0 if actor.base is None else len(actor.base.data)
+    return 0 if actor.base is None else len(actor.base)
 
 
 def refresh_base(actor: Actor) -> None:
@@ -216,6 +207,5 @@ def refresh_base(actor: Actor) -> None:
         if not storable(actor, state) and state is None:
             # The records stand, and replay from the older base gives this state; nothing can write it down.
             return
-    actor.base = Base(_core_of(actor, state), tuple(actor.mailbox), _kept(actor.parked))
-    actor.tail.clear()
-    actor.tail_bytes = 0
+    _undo_from_here(actor, _core_of(actor, state))
+    actor.tail, actor.tail_bytes = [], 0

@@ -7,7 +7,7 @@ during whose activation the process has died twice is not tried again before som
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -47,7 +47,12 @@ class Residency:
 
     def __init__(self, population: Population) -> None:
         self._population = population
-        self.residents: OrderedDict[Address, Resident] = OrderedDict()
+        self.residents: dict[Address, Resident] = {}
+        self._ring: deque[Resident] = deque()
+        """The same in the order in which the hand comes by, and some that are residents no more.
+
+        An ordered table would do for both, and takes 50 bytes more for each.
+        """
         self.broken: dict[Address, BaseException] = {}
         """Actors that could not be activated, and why."""
         self._suspects: dict[bytes, int] = {}
@@ -124,6 +129,7 @@ class Residency:
             raise self.set_aside(path, error) from error.__cause__
         residents = self.residents
         residents[address] = resident
+        self._ring.append(resident)
         self.activations += 1
         if len(residents) > population.limits.resident_actors:
             self.came += 1
@@ -215,18 +221,21 @@ class Residency:
     def passivate(self, messages: int) -> None:
         """Let idle actors go, where there are more than may stay; so many messages were in this frame."""
         came, self.came = self.came + messages, 0
-        residents = self.residents
-        for _ in range(min(max(HAND_STEPS, HAND_PASSES * came), len(residents))):
+        residents, ring = self.residents, self._ring
+        for _ in range(min(max(HAND_STEPS, HAND_PASSES * came), len(ring))):
             if len(residents) <= self._population.limits.resident_actors:
                 self.came = 0
                 return
-            address, resident = residents.popitem(last=False)
+            resident = ring.popleft()
+            if residents.get(resident.address) is not resident:
+                continue
             self.came += resident.used  # spared this time: a crowd of these is worth another frame
             if self._may_leave(resident):
+                del residents[resident.address]
                 silence(resident.actor)
                 self.passivations += 1
             else:
-                residents[address] = resident
+                ring.append(resident)
 
     def _may_leave(self, resident: Resident) -> bool:
         if resident.used:
