@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -16,7 +17,7 @@ from persistence import LmdbJournal
 
 from ._light import whom
 
-__all__ = ["CENTS", "Send", "add_one", "begin", "cents", "expected", "opened", "sent"]
+__all__ = ["CENTS", "Send", "add_one", "alike", "begin", "cents", "expected", "opened", "sent"]
 
 AT_ONCE = 1_000
 SAMPLE = 100
@@ -25,6 +26,11 @@ CENTS = 150
 
 Send = Callable[[ActorHandle[Cart], int, int], Awaitable[None]]
 """To this cart, by this caller, its message of this number."""
+
+
+def alike(callers: int, actors: int, messages: int) -> dict[str, Any]:
+    """What a round is told, so that every caller sends as many."""
+    return {"callers": callers, "actors": actors, "messages": messages - messages % callers}
 
 
 @asynccontextmanager

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from actorflow import ActorHandle
 from entities.cart import Cart
 
 from ._case import Case, Found, Size
-from ._load import CENTS, add_one, cents, expected, opened, sent
+from ._load import CENTS, add_one, alike, cents, expected, opened, sent
 
 # callers, actors, messages
 SHAPES: dict[Size, list[tuple[int, int, int]]] = {
@@ -56,16 +55,12 @@ ONCE, AGAIN, WITHOUT = "with ids", "the same ids again", "without"
 def cases(size: Size) -> Iterator[Case]:
     """Callers and actors, for the first time and again."""
     for callers, actors, messages in SHAPES[size]:
-        shape: dict[str, Any] = {
-            "callers": callers,
-            "actors": actors,
-            "messages": messages - messages % callers,
-        }
+        load = alike(callers, actors, messages)
         for how in (ONCE, AGAIN):
             yield Case(
                 where={"callers": callers, "actors": actors, "how": how},
                 unit="/s",
-                ours=partial(told, **shape, how=how),
-                light=partial(told, **shape, how=WITHOUT),
+                ours=partial(told, **load, how=how),
+                light=partial(told, **load, how=WITHOUT),
                 against="without ids",
             )

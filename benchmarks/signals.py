@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ._case import Case, Found, Size, at_least
 from ._light import light
-from ._load import cents, expected, opened, sent
+from ._load import alike, cents, expected, opened, sent
 
 LIGHT = {1: 1.0, 64: 0.75, 1_024: 0.6}
 """What is asked, by callers: the share of the light."""
@@ -53,15 +52,11 @@ async def signals(path: Path, callers: int, actors: int, messages: int) -> Found
 def cases(size: Size) -> Iterator[Case]:
     """Callers and actors."""
     for callers, actors, messages in SHAPES[size]:
-        shape: dict[str, Any] = {
-            "callers": callers,
-            "actors": actors,
-            "messages": messages - messages % callers,
-        }
+        load = alike(callers, actors, messages)
         yield Case(
             where={"callers": callers, "actors": actors},
             unit="/s",
-            ours=partial(signals, **shape),
-            light=partial(light, **shape),
+            ours=partial(signals, **load),
+            light=partial(light, **load),
             asked=at_least(LIGHT[callers]) if callers in LIGHT and actors <= 10_000 else None,
         )

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import trio
 from attrs import field
@@ -23,6 +22,7 @@ from persistence import LmdbJournal
 
 from ._case import Case, Found, Size, at_most
 from ._light import bare_commits, light, whom
+from ._load import alike
 
 FRAME_BYTES = 120
 """About what the frame of one update comes to."""
@@ -118,14 +118,10 @@ def cases(size: Size) -> Iterator[Case]:
         rounds=5,
     )
     for callers, actors, messages in shapes:
-        shape: dict[str, Any] = {
-            "callers": callers,
-            "actors": actors,
-            "messages": messages - messages % callers,
-        }
+        load = alike(callers, actors, messages)
         yield Case(
             where={"callers": callers, "actors": actors},
             unit="/s",
-            ours=partial(together, **shape),
-            light=partial(light, **shape),
+            ours=partial(together, **load),
+            light=partial(light, **load),
         )
