@@ -22,6 +22,10 @@ BYTES_LEAST: Final = 64 << 10
 BYTES_MOST: Final = 1 << 20
 """The first file is small, each further one twice as large.  Making one is writing it full of zeros, and the
 commit waits for that: 0.3 to 0.9 ms."""
+BRIEF_BYTES_MOST: Final = 256 << 10
+"""What is longer takes its time."""
+SPARE_BYTES: Final = 1 << 10
+"""For what is around a frame."""
 RECORD_BYTES_MOST: Final = 1 << 20
 """What is longer waits for its bytes and not for a sync; it goes to LMDB."""
 
@@ -51,6 +55,11 @@ class LogFiles:
     def bytes_held(self) -> int:
         """What the records held come to."""
         return sum([file.end for file in self._held])
+
+    def has_place(self, size: int) -> bool:
+        """Whether a frame of so many bytes fits into the file that is being written."""
+        held = self._held
+        return size <= BRIEF_BYTES_MOST and bool(held) and held[-1].size - held[-1].end >= size + SPARE_BYTES
 
     def append(self, position: int, frames: Sequence[bytes]) -> bool:
         """Write these frames, durably; False where they belong into LMDB, and nothing was written."""

@@ -130,6 +130,10 @@ class Store:
         while not self._written(batch, standing):
             self._grow(batch)
 
+    def has_place(self, size: int) -> bool:
+        """Whether a frame of so many bytes is one write into a log file that is there."""
+        return self._files.has_place(size) and self.bytes_used + size <= self._quota_bytes
+
     def _filed(self, batch: Collected) -> bool:
         """Write it into a log file; False where it does not belong there, and nothing was written."""
         before = self._files.bytes_held

@@ -157,6 +157,13 @@ class Journal(Protocol):
         """Read the last note; empty if there is none."""
         ...
 
+    def brief(self, size: int, /) -> bool:
+        """Whether a batch that appends so many bytes and nothing else is durable after one short write.
+
+        Where it is, a thread to wait for it costs more than waiting.
+        """
+        ...
+
     def room(self) -> int:
         """How many bytes may still be written before the quota, never below zero; what is deleted makes room.
 

@@ -284,6 +284,11 @@ class LmdbJournal:
         assert self._note is not None
         return self._note
 
+    def brief(self, size: int, /) -> bool:
+        """Whether frames of so many bytes have a place in a log file that is there."""
+        store = self._store
+        return store is not None and store.has_place(size)
+
     def room(self) -> int:
         """How many bytes may still be written before the quota; what is deleted makes room again."""
         return max(0, self._quota_bytes - self._opened().bytes_used)

@@ -157,7 +157,7 @@ class Host:
             token.run_sync_soon(self._written, written)
 
         try:
-            self._writer = Writer(self.journal, tell)
+            self._writer = Writer(self.journal, tell, self.limits.loop_wait.total_seconds())
         except BaseException:  # there may be no thread for it; and the journal would stay locked
             self.journal.close()
             raise
@@ -575,7 +575,9 @@ class Host:
         except Exception as failure:  # noqa: BLE001 - whatever it is, nobody may be left waiting for ever
             self._fail_stop(failure, None, gathered)
             return
-        self._writer.put(frame)
+        written = self._writer.put(frame)
+        if written is not None:
+            self._written(written)
         self._see_clock()
 
     def _leave(self, _: object) -> trio.lowlevel.Abort:
