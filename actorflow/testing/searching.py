@@ -53,6 +53,7 @@ SENT: Final = (facts.SIGNAL, facts.UPDATE)
 ASKED: Final = 0
 NOTHING: Final = pack(None)
 LOGGER: Final = "actorflow.handlers"
+STORING: Final = "a snapshot is taken"
 
 
 @frozen(eq=False)
@@ -383,13 +384,11 @@ class Search(RuleBasedStateMachine):
 
     def _tell_with_a_crash(self, count: int, error: Exception) -> None:
         """Find out how a crash shows there, and tell that story."""
-        at = (
-            next((place for place, seen in enumerate(self.counts, 1) if seen >= count), 0)
-            if count
-            else len(self.moves)
-        )
-        between = [_storing(), _crashing()] if count else [_crashing()]
-        moves = [*self.moves[:at], *between, *self.moves[at:]]
+        if count:
+            at = next((place for place, seen in enumerate(self.counts, 1) if seen >= count), 0)
+            moves = [*self.moves[:at], _storing(), _crashing(), *self.moves[at:]]
+        else:  # the crash has to replay it all, and would replay what came after the last snapshot
+            moves = [*(move for move in self.moves if move.words != STORING), _crashing()]
         found = tell(moves, self.begin)
         self.moves, wrong = (moves, error) if found is None else found
         self.fail(wrong)
@@ -447,7 +446,7 @@ def _passing(passing: timedelta) -> Move:
 
 
 def _storing() -> Move:
-    return Move("a snapshot is taken", (Code("{0}.snapshot()"),), lambda one: one.snapshot())
+    return Move(STORING, (Code("{0}.snapshot()"),), lambda one: one.snapshot())
 
 
 def _crashing(lost: int = 0, after: timedelta = timedelta(0)) -> Move:
