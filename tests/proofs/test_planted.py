@@ -73,7 +73,7 @@ def test_what_is_planted_is_found(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [200, 1_700, 2_100])
 def test_a_crash_that_shows_it_has_everything_to_replay(seed: int) -> None:
-    """Where only a replay from the first record shows a bug, no snapshot in the story hides it from a crash."""
+    """Where only a replay from the first record shows a bug, no snapshot hides it from the crash told."""
     found, _ = found_in(the("refusal_that_leaves_a_trace"), seed)
     assert len(found.story) <= MOVES_MAX
 
