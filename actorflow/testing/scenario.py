@@ -445,7 +445,10 @@ class Scenario(Generic[E]):
             while (more := core.advance(self._actor, self._now)) is not None:
                 self._take(more)
         if missing and self._records[count : count + len(missing)] != missing:
-            shown = [self._shown(self._actor, data) for data in (self._records[count], missing[0])]
+            shown = [
+                self._shown(self._actor, data[0]) if data else "nothing"
+                for data in (self._records[count:], missing)
+            ]
             raise TwinDiffers(str(self._actor), self._actor.seq, "what is done again", *shown)
         self._last = None
         if self._twin is not None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag
+from itertools import combinations
 from typing import Any
 from uuid import UUID
 
@@ -141,6 +142,11 @@ def shortened(
                 better([*best[0][:at], simpler, *best[0][at + 1 :]]) for simpler in best[0][at].simpler()
             ):
                 again = True
+        # A message and the answer to what it asked for go only together, and need not stand side by side.
+        again = again or any(
+            better([move for at, move in enumerate(best[0]) if at not in pair])
+            for pair in combinations(range(len(best[0])), 2)
+        )
     return best
 
 

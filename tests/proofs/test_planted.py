@@ -14,8 +14,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
-from actorflow import ActorflowError, CheckFailed, NondeterminismWarning, UsageError
-from actorflow.testing import check, machine
+from actorflow import ActorflowError, CheckFailed, NondeterminismWarning, TwinDiffers, UsageError
+from actorflow.testing import Scenario, check, machine
 from tests.proofs import planted
 
 NAMES = sorted(one.name for one in pkgutil.iter_modules(planted.__path__))
@@ -76,6 +76,23 @@ def test_a_crash_that_shows_it_has_everything_to_replay(seed: int) -> None:
     """Where only a replay from the first record shows a bug, no snapshot hides it from the crash told."""
     found, _ = found_in(the("refusal_that_leaves_a_trace"), seed)
     assert len(found.story) <= MOVES_MAX
+
+
+def test_what_goes_only_together_is_left_out_together() -> None:
+    """Messages and the answers to what they asked for are no part of a story that goes wrong without both."""
+    found, _ = found_in(the("compensation_in_the_wrong_order"), 4_007)
+    assert len(found.story) == 5
+
+
+def test_what_leaves_no_record_when_it_is_done_again_is_told() -> None:
+    """A message whose record was lost, and that is refused by the next process, is done again as nothing."""
+    planted = the("rate_of_this_process").Planted
+    scenario = Scenario(planted, twin=True)
+    scenario.signal(planted.set_rate, "a", 0)
+    scenario.snapshot()
+    scenario.update(planted.pay, "a", 0)
+    with pytest.raises(TwinDiffers, match="nothing"):
+        scenario.restart(lost=1)
 
 
 @pytest.mark.parametrize("name", NAMES)
