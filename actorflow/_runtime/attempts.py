@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -61,6 +63,10 @@ class Attempts:
         """Set when none of those is there any more, once somebody waits for that."""
         self._gathered: dict[str, _Gathered] = {}
         self._over = False
+        self._ready: deque[Run] = deque()
+        """Those whose function begins as soon as the loop comes by."""
+        self._coming = False
+        """A task is on its way to them."""
         self.numbers = count(1)
         self._stirred = trio.Event()
         self._watched_at = FOR_EVER
@@ -104,7 +110,29 @@ class Attempts:
     def _start(self, run: Run) -> None:
         if run in self.running:  # and the runtime is not being closed
             self._present[run] = None
-            self._nursery.start_soon(self._go, run)
+            self._ready.append(run)
+            self._call_a_taker()
+
+    async def _take(self) -> None:
+        """Run them one after the other for as long as none suspends: then another task goes on with the rest.
+
+        A task for each takes a fifth of what a short one costs.
+        """
+        ready = self._ready
+        self._coming = False
+        clean = copy_context()
+        while ready:
+            run = ready.popleft()
+            if ready:
+                self._call_a_taker()
+            await self._go(run)
+            if copy_context() != clean:
+                return  # what one has left in its task is not the next one's
+
+    def _call_a_taker(self) -> None:
+        if not self._coming:
+            self._coming = True
+            self._nursery.start_soon(self._take)
 
     async def _go(self, run: Run) -> None:
         try:

@@ -120,7 +120,7 @@ class Run:
         activity = self._first.activity
         count = len(self.parts)
         number = max(number for _, number in self.parts)
-        RUNNING.set(Attempt(number, self._keys, self._first.details, self._beat, self._leave))
+        token = RUNNING.set(Attempt(number, self._keys, self._first.details, self._beat, self._leave))
         try:
             bodies = [activity.arguments.decode(errand.body) for errand, _ in self.parts]
             arguments = bodies[0] if activity.batching is None else ([item for (item,) in bodies],)
@@ -140,6 +140,8 @@ class Run:
             if isinstance(alone(error), Cancelled):
                 return [Ending(CANCELLED)] * count
             return [ending_of(error)] * count
+        finally:
+            RUNNING.reset(token)
         return self.late() if self.wanted else [Ending(CANCELLED)] * count
 
     def _keys(self) -> tuple[str, ...]:
