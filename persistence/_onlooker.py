@@ -125,25 +125,29 @@ class Onlooker(Store):
     def _span(self) -> tuple[int, int]:
         """Where the log stands, in both places.
 
-        LMDB is asked first: whatever it holds, what came before that is in the log files by then, or was
-        forgotten while they were read.  Then it is asked again.
+        LMDB is asked first: what came before that is in the log files by then.  And it is asked again: what
+        is not in them any more has been moved into it, or was forgotten.
         """
         for look in range(LOOKS):
-            with self._gate, self.env.begin() as txn, txn.cursor(self._log) as cursor:
-                first = data_file.first_of(txn, self._meta)
-                last = int.from_bytes(txn.get(data_file.LAST, b"", self._meta), "big")
-                held = data_file.positions_of(cursor)
+            first, last, _ = self._held()
             try:
                 filed = dict(log_files.found(self._file.parent, first))
-                span = data_file.together(held, filed, self._file.parent)
+                first, _, held = self._held()
+                end = data_file.end_of({*held, *filed}, first, last, self._file.parent)
             except Damaged:
                 if look == LOOKS - 1:
                     raise
                 time.sleep(LOOK_S)
             else:
-                self._beside = {at: frame for at, frame in filed.items() if at <= span[1]}
-                return span if held or filed else (last + 1, last)
+                self._beside = {at: frame for at, frame in filed.items() if first <= at <= end}
+                return first, end
         raise AssertionError("the last look raises")
+
+    def _held(self) -> tuple[int, int, list[int]]:
+        """What LMDB has: the first position, the last one that it knows of, and those that it holds."""
+        with self._gate, self.env.begin() as txn, txn.cursor(self._log) as cursor:
+            first, last = data_file.expected(txn, self._log, self._meta)
+            return first, last, data_file.positions_of(cursor)
 
     # ---- read ----------------------------------------------------------------------------------------
 
@@ -153,10 +157,16 @@ class Onlooker(Store):
 
     def frames(self, after: int, last: int) -> list[tuple[int, bytes]]:
         """Some of the frames behind a position, and none behind another."""
-        look = super().frames
-        held = self._steadily(lambda: look(after, last))
+        beside = self._beside
+
+        def look() -> tuple[int, list[tuple[int, bytes]]]:
+            with self._gate, self.env.begin() as txn, txn.cursor(self._log) as cursor:
+                first, _ = data_file.expected(txn, self._log, self._meta)
+                return first, data_file.frames_between(cursor, max(after, first - 1), last)
+
+        first, held = self._steadily(look)
         last = held[-1][0] if held else last
-        filed = [one for one in self._beside.items() if after < one[0] <= last]
+        filed = [one for one in beside.items() if max(after + 1, first) <= one[0] <= last]
         return sorted({**dict(filed), **dict(held)}.items())
 
     def read(self, table: str, key: bytes) -> bytes | None:
@@ -177,8 +187,26 @@ class Onlooker(Store):
 
     def copy(self, to: Path) -> None:
         """Write a compact copy, of what is committed now."""
-        look = super().copy
-        self._steadily(lambda: look(to))
-        self._steadily(self._span)
-        filed = self._beside
-        data_file.complete(to, filed, filed.items(), sum(map(len, filed.values())) + 100 * len(filed))
+        self._steadily(lambda: self._copy(to))
+
+    def _copy(self, to: Path) -> None:
+        for look in range(LOOKS):
+            _, last = self._span()
+            try:
+                filed = self._beside | self._copied(to)
+                break
+            except Damaged:
+                if look == LOOKS - 1:
+                    raise
+                time.sleep(LOOK_S)
+        data_file.complete(to, filed.items(), sum(map(len, filed.values())) + 100 * len(filed), last)
+
+    def _copied(self, to: Path) -> dict[int, bytes]:
+        """Copy what LMDB holds; gives what is in log files beside that."""
+        with self._gate, self.env.begin() as txn, txn.cursor(self._log) as cursor:
+            first, last = data_file.expected(txn, self._log, self._meta)
+            # At once, before it is forgotten and written over: the copy may take long.
+            filed = dict(log_files.found(self._file.parent, first))
+            data_file.end_of({*data_file.positions_of(cursor), *filed}, first, last, self._file.parent)
+            self.env.copy(str(to), compact=True, txn=txn)
+        return filed
