@@ -84,6 +84,15 @@ def torn(before: bytes, after: bytes, chance: Random, share: float) -> bytes:
     return bytes(image)
 
 
+def torn_sectors(before: bytes, after: bytes, chance: Random, share: float) -> bytes:
+    """The old file with a part of the sectors that are another's in the new one; zeros where it was shorter."""
+    image = bytearray(before.ljust(len(after), b"\0"))
+    for at in range(0, len(after), SECTOR):
+        if image[at : at + SECTOR] != after[at : at + SECTOR] and chance.random() < share:
+            image[at : at + SECTOR] = after[at : at + SECTOR]
+    return bytes(image)
+
+
 def child(
     code: str,
     *argv: object,
