@@ -40,6 +40,7 @@ __all__ = [
     "grains",
     "key_of",
     "last_of",
+    "missing",
     "opening_failed",
     "pages_of",
     "positions_of",
@@ -239,22 +240,22 @@ def expected(txn: lmdb.Transaction[bytes], log: Any, meta: Any) -> tuple[int, in
     return first, last_of(txn, log, meta)
 
 
-def end_of(positions: Iterable[int], first: int, last: int, name: object) -> int:
-    """How far positions go on from the first one without a hole; one before the last of these is damage.
-
-    What lies behind a later hole does not count: whoever reads may have looked for the rest too early.
-    """
+def end_of(positions: Iterable[int], first: int) -> int:
+    """How far positions go on from the first one without a hole."""
     end = first - 1
     for position in sorted(positions):
         if position > end + 1:
             break
         end = max(end, position)
-    if end < last:
-        raise Damaged(
-            f"{name}: frame {end + 1} is missing, and the log goes on to {last}\n"
-            "hint: bring it back from a backup; check() tells which others are"
-        )
     return end
+
+
+def missing(position: int, last: int, name: object) -> Damaged:
+    """What to say of a hole in the log."""
+    return Damaged(
+        f"{name}: frame {position} is missing, and the log goes on to {last}\n"
+        "hint: bring it back from a backup; check() tells which others are"
+    )
 
 
 def add_frames(

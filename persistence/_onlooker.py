@@ -126,21 +126,29 @@ class Onlooker(Store):
         """Where the log stands, in both places.
 
         LMDB is asked first: what came before that is in the log files by then.  And it is asked again: what
-        is not in them any more has been moved into it, or was forgotten.
+        is not in them any more has been moved into it, or was forgotten.  Behind a hole nothing counts: that
+        frame was looked for too early, and whoever looks again finds it, or it is missing.
         """
+        hole = 0
         for look in range(LOOKS):
             first, last, _ = self._held()
             try:
                 filed = dict(log_files.found(self._file.parent, first))
                 first, _, held = self._held()
-                end = data_file.end_of({*held, *filed}, first, last, self._file.parent)
+                positions = {*held, *filed}
+                end = data_file.end_of(positions, first)
+                seen = max(last, *positions, 0)
+                if end < last or (end < seen and hole == end + 1):
+                    raise data_file.missing(end + 1, seen, self._file.parent)
             except Damaged:
                 if look == LOOKS - 1:
                     raise
                 time.sleep(LOOK_S)
-            else:
+                continue
+            if end == seen or hole or look == LOOKS - 1:
                 self._beside = {at: frame for at, frame in filed.items() if first <= at <= end}
                 return first, end
+            hole = end + 1
         raise AssertionError("the last look raises")
 
     def _held(self) -> tuple[int, int, list[int]]:
@@ -207,6 +215,8 @@ class Onlooker(Store):
             first, last = data_file.expected(txn, self._log, self._meta)
             # At once, before it is forgotten and written over: the copy may take long.
             filed = dict(log_files.found(self._file.parent, first))
-            data_file.end_of({*data_file.positions_of(cursor), *filed}, first, last, self._file.parent)
+            end = data_file.end_of({*data_file.positions_of(cursor), *filed}, first)
+            if end < last:
+                raise data_file.missing(end + 1, last, self._file.parent)
             self.env.copy(str(to), compact=True, txn=txn)
         return filed

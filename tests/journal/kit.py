@@ -6,6 +6,7 @@ Knows nothing of pytest.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 from persistence import FaultyJournal, Journal, LmdbJournal, MemoryJournal
+from persistence._directory import DATA, LOG_FILE
 from tests.tidy.house import ROOT
 
 TABLES = ("rows", "others")
@@ -62,6 +64,20 @@ def append(journal: Journal, *frames: bytes) -> int:
         for frame in frames:
             position = batch.append(frame)
     return position
+
+
+def logs(path: Path) -> dict[str, bytes]:
+    """The log files in a directory, and what they hold."""
+    return {entry.name: entry.read_bytes() for entry in path.iterdir() if entry.name.startswith(LOG_FILE)}
+
+
+def crashed(path: Path, to: Path) -> LmdbJournal:
+    """What a journal that is open would leave if its process died now, in a directory of its own."""
+    shutil.rmtree(to, ignore_errors=True)
+    to.mkdir(mode=0o700)
+    for name, data in {DATA: (path / DATA).read_bytes(), **logs(path)}.items():
+        (to / name).write_bytes(data)
+    return lmdb_quick(to)
 
 
 def _pages(image: bytes) -> Iterator[bytes]:

@@ -21,7 +21,19 @@ from persistence import Damaged, LmdbJournal
 from persistence._directory import DATA, LOG_FILE
 from persistence._log_file import START_BYTES
 from tests.faults.counting import tried
-from tests.journal.kit import PAGE, SECTOR, TABLES, Held, append, child, held, lmdb_quick, told, torn, torn_sectors
+from tests.journal.kit import (
+    PAGE,
+    SECTOR,
+    TABLES,
+    Held,
+    append,
+    child,
+    held,
+    lmdb_quick,
+    told,
+    torn,
+    torn_sectors,
+)
 
 ROUNDS = 45
 """So many images of each of eleven commits; the first holds none of its pages, the second all of them."""
