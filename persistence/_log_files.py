@@ -23,7 +23,7 @@ BYTES_MOST: Final = 1 << 20
 """The first file is small, each further one twice as large.  Making one is writing it full of zeros, and the
 commit waits for that: 0.3 to 0.9 ms."""
 FILES_MOST: Final = 64
-"""Each takes a descriptor.  Where so many hold frames that were not forgotten, LMDB takes those that follow."""
+"""Each takes a descriptor.  Where so many hold what was not forgotten, LMDB takes what follows."""
 RECORD_BYTES_MOST: Final = BYTES_MOST - START_BYTES
 """What is longer waits for its bytes and not for a sync; it goes to LMDB."""
 

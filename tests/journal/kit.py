@@ -24,7 +24,7 @@ PATIENCE = 30
 """Seconds after which a child is taken to hang."""
 
 
-def lmdb_quick(path: Path, *, quota_bytes: int = 64 << 30, map_bytes: int = 1 << 30) -> LmdbJournal:
+def lmdb_quick(path: Path | str, *, quota_bytes: int = 64 << 30, map_bytes: int = 1 << 30) -> LmdbJournal:
     """One that leaves the syncs out, for tests in which no power fails."""
     return LmdbJournal(path, quota_bytes=quota_bytes, map_bytes=map_bytes, durability="process")
 
@@ -66,6 +66,34 @@ def append(journal: Journal, *frames: bytes) -> int:
     return position
 
 
+def opened(path: Path) -> LmdbJournal:
+    """One that leaves the syncs out, opened."""
+    journal = lmdb_quick(path)
+    journal.open(TABLES)
+    return journal
+
+
+def with_a_row(journal: LmdbJournal, *frames: bytes) -> None:
+    """Commit these frames where frames alone do not go: in LMDB."""
+    with journal.write() as batch:
+        for frame in frames:
+            batch.append(frame)
+        batch.put("rows", b"row", frames[-1][:10])
+
+
+def forget(journal: LmdbJournal, position: int) -> None:
+    """Forget all frames up to this one."""
+    with journal.write() as batch:
+        batch.forget(position, 1 << 30)
+
+
+def lmdb_positions(journal: LmdbJournal) -> set[int]:
+    """Of the frames that are in LMDB."""
+    store = journal._opened()
+    with store.env.begin(store._log) as txn, txn.cursor() as cursor:
+        return {int.from_bytes(key, "big") for key in cursor.iternext(values=False)}
+
+
 def logs(path: Path) -> dict[str, bytes]:
     """The log files in a directory, and what they hold."""
     return {entry.name: entry.read_bytes() for entry in path.iterdir() if entry.name.startswith(LOG_FILE)}
@@ -101,7 +129,7 @@ def torn(before: bytes, after: bytes, chance: Random, share: float) -> bytes:
 
 
 def torn_sectors(before: bytes, after: bytes, chance: Random, share: float) -> bytes:
-    """The old file with a part of the sectors that are another's in the new one; zeros where it was shorter."""
+    """The old file, with zeros behind it, and a part of the sectors that differ in the new one."""
     image = bytearray(before.ljust(len(after), b"\0"))
     for at in range(0, len(after), SECTOR):
         if image[at : at + SECTOR] != after[at : at + SECTOR] and chance.random() < share:

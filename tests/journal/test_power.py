@@ -208,7 +208,7 @@ def test_a_commit_without_its_pages_is_noticed(path: Path, seed: int) -> None:
 
 
 def test_a_record_that_is_not_whole_is_noticed_once_more_was_written(path: Path, seed: int) -> None:
-    """The control for records: sectors of one that are missing behind a later commit are damage, not an end."""
+    """The control for records: sectors that are missing of one before a later commit are damage, no end."""
     chance = random.Random(seed)
     noticed = 0
     for later in ("record", "row"):
