@@ -32,6 +32,16 @@ LOOK_S = 0.01
 """A file that is being written may be shorter than it says for the moment between two calls of the system."""
 
 
+def _again(look: Callable[[], T]) -> T:
+    """Look, and where that finds damage look again: a writer may have been in the middle of something."""
+    for _ in range(LOOKS - 1):
+        try:
+            return look()
+        except Damaged:
+            time.sleep(LOOK_S)
+    return look()
+
+
 class Onlooker(Store):
     """A data file, mapped to be read.
 
@@ -53,14 +63,7 @@ class Onlooker(Store):
         self.bytes_used = 0
         self._beside: dict[int, bytes] = {}
         """What was in the log files when somebody last asked how far the log goes."""
-        for look in range(LOOKS):
-            try:
-                directory.check_data_file(file)
-                break
-            except Damaged:
-                if look == LOOKS - 1:
-                    raise
-                time.sleep(LOOK_S)
+        _again(lambda: directory.check_data_file(file))
         readers = file.with_name(f"{file.name}-lock")
         self._entered = readers.exists() and os.access(readers, os.W_OK)
         self._env = lmdb.open(
@@ -89,7 +92,7 @@ class Onlooker(Store):
         self._missing = frozenset(tables) - frozenset(there)
 
         def stand() -> None:
-            standing.span = self._span()
+            standing.span = _again(self._span)
             with self._gate, self.env.begin() as txn:
                 pages = [data_file.pages_of(txn, each) for each in (log, *self._databases.values())]
                 self.bytes_used = sum(pages) * self.env.stat()["psize"] + sum(map(len, self._beside.values()))
@@ -122,34 +125,25 @@ class Onlooker(Store):
                 f"hint: open it again; a reader that may not write {directory.DATA}-lock needs a backup"
             )
 
-    def _span(self) -> tuple[int, int]:
+    def _span(self, hole: int = 0) -> tuple[int, int]:
         """Where the log stands, in both places.
 
         LMDB is asked first: what came before that is in the log files by then.  And it is asked again: what
         is not in them any more has been moved into it, or was forgotten.  Behind a hole nothing counts: that
         frame was looked for too early, and whoever looks again finds it, or it is missing.
         """
-        hole = 0
-        for look in range(LOOKS):
-            first, last, _ = self._held()
-            try:
-                filed = dict(log_files.found(self._file.parent, first))
-                first, _, held = self._held()
-                positions = {*held, *filed}
-                end = data_file.end_of(positions, first)
-                seen = max(last, *positions, 0)
-                if end < last or (end < seen and hole == end + 1):
-                    raise data_file.missing(end + 1, seen, self._file.parent)
-            except Damaged:
-                if look == LOOKS - 1:
-                    raise
-                time.sleep(LOOK_S)
-                continue
-            if end == seen or hole or look == LOOKS - 1:
-                self._beside = {at: frame for at, frame in filed.items() if first <= at <= end}
-                return first, end
-            hole = end + 1
-        raise AssertionError("the last look raises")
+        first, last, _ = self._held()
+        filed = dict(log_files.found(self._file.parent, first))
+        first, _, held = self._held()
+        positions = {*held, *filed}
+        end = data_file.end_of(positions, first)
+        seen = max(last, *positions, 0)
+        if end < last or (end < seen and hole == end + 1):
+            raise data_file.missing(end + 1, seen, self._file.parent)
+        if end < seen and not hole:
+            return self._span(end + 1)
+        self._beside = {at: frame for at, frame in filed.items() if first <= at <= end}
+        return first, end
 
     def _held(self) -> tuple[int, int, list[int]]:
         """What LMDB has: the first position, the last one that it knows of, and those that it holds."""
@@ -161,7 +155,7 @@ class Onlooker(Store):
 
     def last(self) -> int:
         """The position of the newest frame held, or 0."""
-        return self._steadily(self._span)[1]
+        return self._steadily(lambda: _again(self._span))[1]
 
     def frames(self, after: int, last: int) -> list[tuple[int, bytes]]:
         """Some of the frames behind a position, and none behind another."""
@@ -198,15 +192,9 @@ class Onlooker(Store):
         self._steadily(lambda: self._copy(to))
 
     def _copy(self, to: Path) -> None:
-        for look in range(LOOKS):
-            _, last = self._span()
-            try:
-                filed = self._beside | self._copied(to)
-                break
-            except Damaged:
-                if look == LOOKS - 1:
-                    raise
-                time.sleep(LOOK_S)
+        _, last = _again(self._span)
+        before = self._beside
+        filed = before | _again(lambda: self._copied(to))
         data_file.complete(to, filed.items(), sum(map(len, filed.values())) + 100 * len(filed), last)
 
     def _copied(self, to: Path) -> dict[int, bytes]:

@@ -18,7 +18,7 @@ from persistence._directory import DATA
 from persistence._store import Store
 from tests.faults.counting import tried
 from tests.journal.busy import see_a_moment, state, write
-from tests.journal.kit import TABLES, append, child, crashed, lmdb_quick, logs, told
+from tests.journal.kit import TABLES, append, at_work, child, crashed, lmdb_quick, logs, told
 from tests.tidy.house import ROOT
 
 # ---- copies ------------------------------------------------------------------------------------------
@@ -157,6 +157,73 @@ def test_looking_while_the_frames_are_moved(
     assert moved
     assert logs(tmp_path / "crashed") == {}
     looking.close()
+
+
+FORGETS = """
+import sys
+from persistence import LmdbJournal
+journal = LmdbJournal(sys.argv[1], durability="process")
+journal.open(["rows", "others"])
+for number in range(1, 11):
+    with journal.write() as batch:
+        batch.append(b"%d" % number)
+        if number % 2:
+            batch.put("rows", b"last", b"%d" % number)
+print("written", flush=True)
+for line in sys.stdin:
+    with journal.write() as batch:
+        batch.forget(int(line), 100)
+    print("forgotten", flush=True)
+"""
+
+
+def test_what_is_forgotten_while_it_is_read_leaves_no_hole(path: Path) -> None:
+    """It is left out in both places alike, whoever reads: what remains has no hole in it."""
+    with at_work(FORGETS, path) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "written\n"
+        looking = LmdbJournal(path, read_only=True)
+        looking.open(TABLES)
+        for forgotten in (0, 4, 7):
+            frames = looking.frames()
+            writer.stdin.write(f"{forgotten}\n")
+            writer.stdin.flush()
+            assert writer.stdout.readline() == "forgotten\n"
+            assert [position for position, _ in frames] == list(range(forgotten + 1, 11))
+        looking.close()
+        writer.stdin.close()
+
+
+def test_what_is_forgotten_between_both_places_leaves_no_hole(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same in the process that writes, where it is forgotten after LMDB was read and before the files."""
+    journal = lmdb_quick(path)
+    journal.open(TABLES)
+    for number in range(1, 601):
+        with journal.write() as batch:
+            batch.append(b"%d" % number)
+            if number % 2:
+                batch.put("rows", b"last", b"%d" % number)
+    files = journal._opened()._files
+    between = files.between
+    for forgotten in (5, 590):  # within what was read of LMDB, and behind it
+        done: list[int] = []
+
+        def meanwhile(
+            *asked: int, forgotten: int = forgotten, done: list[int] = done
+        ) -> list[tuple[int, bytes]]:
+            if not done:
+                done.append(1)
+                with journal.write() as batch:
+                    batch.forget(forgotten, 1_000)
+            return between(*asked)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "between", meanwhile)
+            assert [position for position, _ in journal.frames()] == list(range(forgotten + 1, 601))
+    journal.close()
 
 
 OPEN_AND_CLOSE = """

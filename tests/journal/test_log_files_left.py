@@ -254,7 +254,7 @@ def test_old_records_that_are_taken_for_new_are_noticed(
 
 
 def test_a_frame_does_not_pass_for_a_record(path: Path, tmp_path: Path) -> None:
-    """Whatever bytes a frame has, also of log files, they are only a frame: after a crash, and written over."""
+    """Whatever bytes a frame has, also of log files, it is only a frame: after a crash, and written over."""
     other = opened(tmp_path / "other")
     append(other, *[b"sent"] * 50)
     append(other, b"more")
