@@ -46,8 +46,8 @@ class LogFiles:
     @property
     def last(self) -> int:
         """The last position held, or 0."""
-        held = self._held
-        return held[-1].last if held else 0
+        # Not the last file's: one that was just made has none yet.
+        return max([file.last for file in self._held], default=0)
 
     @property
     def bytes_held(self) -> int:
@@ -161,12 +161,14 @@ def _paths(directory: Path) -> list[Path]:
 
 def found(directory: Path, first: int) -> Iterator[tuple[int, bytes]]:
     """The frames in all log files of a directory, from a position on; raises where one is damaged."""
-    for path in _paths(directory):
+    read: list[tuple[Path, bytes]] = []
+    for path in _paths(directory):  # at once, and looked at afterwards: a writer may be writing over them
         with suppress(FileNotFoundError):  # its writer has just removed it
-            data = path.read_bytes()
-            for record in records(data, first, path):
-                if record.last >= first:
-                    yield from (one for one in frames_of(data, record) if one[0] >= first)
+            read.append((path, path.read_bytes()))
+    for path, data in read:
+        for record in records(data, first, path):
+            if record.last >= first:
+                yield from (one for one in frames_of(data, record) if one[0] >= first)
 
 
 def bytes_on_disk(directory: Path) -> int:

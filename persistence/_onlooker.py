@@ -27,7 +27,7 @@ __all__ = ["Onlooker"]
 
 T = TypeVar("T")
 
-LOOKS = 5
+LOOKS = 20
 LOOK_S = 0.01
 """A file that is being written may be shorter than it says for the moment between two calls of the system."""
 

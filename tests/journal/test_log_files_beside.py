@@ -15,6 +15,7 @@ from persistence import LmdbJournal
 from persistence import _data_file as data_file
 from persistence import _log_files as log_files
 from persistence._directory import DATA
+from persistence._log_file import LogFile
 from persistence._store import Store
 from tests.faults.counting import tried
 from tests.journal.busy import see_a_moment, state, write
@@ -345,3 +346,23 @@ journal.close()
 def test_a_forked_child_leaves_log_files_alone(path: Path) -> None:
     """It can do nothing with them, closing in it moves and removes nothing, and the parent goes on."""
     assert told(child(FORK, path)).split("\n") == ["4 1", "[b'a', b'b', b'c']"]
+
+
+def test_a_file_that_was_just_made_hides_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the making of a file and its first record a reader sees all that was acknowledged."""
+    journal = lmdb_quick(path)
+    journal.open(TABLES)
+    count = 70
+    seen: list[int] = []
+    write_record = LogFile.append
+
+    def look(file: LogFile, position: int, frames: list[bytes]) -> None:
+        seen.append(sum(1 for _ in journal.frames()))
+        write_record(file, position, frames)
+
+    monkeypatch.setattr(LogFile, "append", look)
+    for _ in range(count):
+        append(journal, b"x" * 1_000)
+    assert seen == list(range(count))
+    assert len(logs(path)) == 2
+    journal.close()
