@@ -6,7 +6,7 @@ Knows which calls of LMDB are trusted, and with which settings.  Knows neither b
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +24,43 @@ __all__ = [
     "LAST",
     "LOG",
     "META",
+    "PAGES_PER_FILED",
     "TABLES_MAX",
     "add_frames",
     "backward",
+    "bring_up",
     "check_format",
     "complete",
     "create",
+    "end_of",
+    "expected",
     "first_of",
     "forward",
     "frames_between",
     "grains",
     "key_of",
+    "last_of",
+    "missing",
     "opening_failed",
     "pages_of",
     "positions_of",
     "span_of",
     "table_key",
     "table_names",
-    "together",
     "use",
 ]
 
 LOG, META, _TABLE = b"log", b"meta", b"table "
 FIRST, LAST = b"first", b"last"
-"""Of the log when frames were last forgotten."""
+"""Of the log when frames were last forgotten; the last one also when a commit had rows and no frames.
+
+So each state of LMDB tells how far the log went then, and what is gone from a log file since is missed.
+"""
 TABLES_MAX = 30
 GRAIN_BYTES = 1 << 20
 """Maps are a multiple of this, which every page size divides."""
+PAGES_PER_FILED = 8
+"""How many bytes of pages a byte of a log file may come to; a batch of empty frames needs five."""
 CHUNK_FRAMES, CHUNK_BYTES = 256, 1 << 20
 """How much of the log is read in one transaction: each that stays open pins all pages freed meanwhile."""
 
@@ -104,23 +114,18 @@ def create(path: Path) -> None:
     directory.sync_directory(path)
 
 
-def complete(
-    file: Path, positions: Collection[int], frames: Iterable[tuple[int, bytes]], bytes_held: int
-) -> None:
-    """Put into a copy the frames that are in log files; these are so many bytes."""
-    if not positions:
-        return
-    size = grains(file.stat().st_size + 2 * bytes_held + GRAIN_BYTES)
+def complete(file: Path, frames: Iterable[tuple[int, bytes]], bytes_held: int, last: int) -> None:
+    """Put into a copy what is in log files: as far as it tells, and at least up to this position."""
+    size = grains(file.stat().st_size + PAGES_PER_FILED * bytes_held + GRAIN_BYTES)
     env = lmdb.open(str(file), subdir=False, lib_version=0, map_size=size, max_dbs=TABLES_MAX + 2, lock=False)
     try:
         log, meta = env.open_db(LOG, create=False), env.open_db(META, create=False)
         with env.begin(write=True) as txn:
-            first = first_of(txn, meta)
-            with txn.cursor(log) as cursor:
-                held = positions_of(cursor)
-            # Not those behind one that LMDB took after the copy.
-            _, last = together(held, [position for position in positions if position >= first], file.parent)
+            first, known = expected(txn, log, meta)
+            # None behind these: a commit may lie between that LMDB took after the copy.
+            last = max(last, known)
             add_frames(txn, log, (one for one in frames if first <= one[0] <= last), file.parent)
+            span_of(txn, log, meta, file.parent)
     finally:
         env.close()
 
@@ -188,19 +193,15 @@ def pages_of(txn: lmdb.Transaction[bytes], database: Any) -> int:
     return stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
 
 
-def span_of(txn: lmdb.Transaction[bytes], log: Any, meta: Any) -> tuple[int, int]:
-    """The first position held and the last one given."""
-    last = int.from_bytes(txn.get(LAST, b"", meta), "big")
-    with txn.cursor(log) as cursor:
-        if not cursor.first():
-            return last + 1, last
-        first = int.from_bytes(cursor.key(), "big")
-        cursor.last()
-        last = int.from_bytes(cursor.key(), "big")
+def span_of(txn: lmdb.Transaction[bytes], log: Any, meta: Any, name: object) -> tuple[int, int]:
+    """The first position held and the last one given, where all frames are in LMDB."""
+    first, last = expected(txn, log, meta)
     held = txn.stat(log)["entries"]
-    if held != last - first + 1:
+    with txn.cursor(log) as cursor:
+        found = int.from_bytes(cursor.key(), "big") if cursor.first() else last + 1
+    if first != found or held != last - first + 1:
         raise Damaged(
-            f"the log holds {held} frames from {first} to {last}\n"
+            f"{name}: frames are missing: the log holds {held} of those from {first} to {last}\n"
             "hint: bring it back from a backup; check() tells which are missing"
         )
     return first, last
@@ -211,26 +212,50 @@ def first_of(txn: lmdb.Transaction[bytes], meta: Any) -> int:
     return int.from_bytes(txn.get(FIRST, b"\1", meta), "big")
 
 
-def together(held: Sequence[int], filed: Iterable[int], name: object) -> tuple[int, int]:
-    """The first and the last position of a log that lies in two places; a hole in it is damage.
+def last_of(txn: lmdb.Transaction[bytes], log: Any, meta: Any) -> int:
+    """The last position that LMDB knows of; there may be others behind it, in log files."""
+    with txn.cursor(log) as cursor:
+        held = int.from_bytes(cursor.key(), "big") if cursor.last() else 0
+    return max(held, int.from_bytes(txn.get(LAST, b"", meta), "big"))
 
-    What is filed behind a hole does not count where nothing else is held there: whoever reads may have looked
-    for the rest too early.
-    """
-    positions = sorted({*held, *filed})
-    if not positions:
-        return 1, 0
-    first = last = positions[0]
-    for position in positions:
-        if position > last + 1:
-            if held and position <= held[-1]:
-                raise Damaged(
-                    f"{name}: frames {last + 1} to {position - 1} are missing\n"
-                    "hint: bring it back from a backup; check() tells which others are"
-                )
+
+def bring_up(txn: lmdb.Transaction[bytes], log: Any, meta: Any) -> None:
+    """Make a journal of an earlier format one of this: that has not told which frame is the first."""
+    if int(txn.get(b"format", b"0", meta)) < FORMAT:
+        txn.put(FIRST, key_of(_first_held(txn, log, meta)), db=meta)
+    txn.put(b"format", str(FORMAT).encode(), db=meta)
+
+
+def _first_held(txn: lmdb.Transaction[bytes], log: Any, meta: Any) -> int:
+    with txn.cursor(log) as cursor:
+        if cursor.first():
+            return int.from_bytes(cursor.key(), "big")
+    return last_of(txn, log, meta) + 1
+
+
+def expected(txn: lmdb.Transaction[bytes], log: Any, meta: Any) -> tuple[int, int]:
+    """The first position that is held, and the last one that LMDB knows of; in journals of any format."""
+    earlier = int(txn.get(b"format", b"0", meta)) < FORMAT
+    first = _first_held(txn, log, meta) if earlier else first_of(txn, meta)
+    return first, last_of(txn, log, meta)
+
+
+def end_of(positions: Iterable[int], first: int) -> int:
+    """How far positions go on from the first one without a hole."""
+    end = first - 1
+    for position in sorted(positions):
+        if position > end + 1:
             break
-        last = position
-    return first, last
+        end = max(end, position)
+    return end
+
+
+def missing(position: int, last: int, name: object) -> Damaged:
+    """What to say of a hole in the log."""
+    return Damaged(
+        f"{name}: frame {position} is missing, and the log goes on to {last}\n"
+        "hint: bring it back from a backup; check() tells which others are"
+    )
 
 
 def add_frames(

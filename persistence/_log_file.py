@@ -3,8 +3,11 @@
 A record is a batch that is frames and nothing else.  It becomes durable by one write into a place that the
 file system has given already; a commit of LMDB is two syncs one after the other, and some pages more.
 
+A file begins with its signs, 16 bytes: that it is one, a mark, a seed, and a checksum of these.  Mark and
+seed are random, so that nobody can send a frame with something in it that passes for a record.
+
     mark, 4 bytes                    by which a record is found where the one before it is not sound
-    checksum, 4                      of all that follows
+    checksum, 4                      from the seed, of all that follows
     number of frames, 4
     position of the first, 8
     bytes behind this head, 8
@@ -19,6 +22,7 @@ damaged.
 from __future__ import annotations
 
 import os
+import secrets
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
@@ -30,14 +34,50 @@ from zlib import crc32
 from persistence._directory import sync_directory
 from persistence.journal import Damaged
 
-__all__ = ["LogFile", "Record", "frames_of", "record_bytes", "records"]
+__all__ = ["START_BYTES", "LogFile", "Record", "frames_of", "record_bytes", "records"]
 
-_MARK = b"\xf1log"
+_KIND = b"\xf1log"
+_SIGNS = struct.Struct(">4s4sII")
+START_BYTES = _SIGNS.size
 _HEAD = struct.Struct(">4sIIQQ")
 _CHECKED = struct.Struct(">IQQ")
 """The part of the head that the checksum is of."""
 _CHECKED_AT = _HEAD.size - _CHECKED.size
 _LENGTH_BYTES = 4
+
+
+class Signs(NamedTuple):
+    """How the records of one file are told from whatever else lies in it."""
+
+    mark: bytes
+    seed: int
+
+    @classmethod
+    def new(cls) -> Signs:
+        """Some that nobody can guess."""
+        return cls(bytes([secrets.randbelow(255) + 1, *secrets.token_bytes(3)]), secrets.randbits(32))
+
+    def packed(self) -> bytes:
+        """What a file begins with."""
+        checked = _KIND + self.mark + self.seed.to_bytes(4, "big")
+        return checked + crc32(checked).to_bytes(4, "big")
+
+    @classmethod
+    def of(cls, data: bytes, name: object) -> Signs | None:
+        """Those of this file; None where it was cut off while it was made, and nothing was written."""
+        if len(data) < START_BYTES or not data.strip(b"\0"):
+            return None
+        kind, mark, seed, checksum = _SIGNS.unpack_from(data)
+        if kind != _KIND or crc32(data[: START_BYTES - 4]) != checksum:
+            raise _damaged(name, 0)
+        return cls(mark, seed)
+
+
+def _damaged(name: object, at: int) -> Damaged:
+    return Damaged(
+        f"{name} is damaged at byte {at}: what lies there is not sound, and more follows\n"
+        "hint: bring the journal back from a backup; it was not opened, and nothing in it was touched"
+    )
 
 
 class Record(NamedTuple):
@@ -65,42 +105,42 @@ def record_bytes(frames: Sequence[bytes]) -> int:
     return _HEAD.size + sum(map(len, frames)) + _LENGTH_BYTES * len(frames)
 
 
-def _packed(position: int, frames: Sequence[bytes]) -> bytes:
+def _packed(signs: Signs, position: int, frames: Sequence[bytes]) -> bytes:
     lengths = struct.pack(f">{len(frames)}I", *map(len, frames))
     checked = _CHECKED.pack(len(frames), position, record_bytes(frames) - _HEAD.size)
     rest = b"".join([checked, lengths, *frames])
-    return b"".join([_MARK, crc32(rest).to_bytes(4, "big"), rest])
+    return b"".join([signs.mark, crc32(rest, signs.seed).to_bytes(4, "big"), rest])
 
 
-def _record_at(data: bytes, at: int) -> Record | None:
+def _record_at(data: bytes, at: int, signs: Signs) -> Record | None:
     """The record that begins here, if there is one and it is sound."""
-    if not data.startswith(_MARK, at) or at + _HEAD.size > len(data):
+    if not data.startswith(signs.mark, at) or at + _HEAD.size > len(data):
         return None
     _, checksum, count, position, body_bytes = _HEAD.unpack_from(data, at)
     frames_at = at + _HEAD.size + _LENGTH_BYTES * count
     end = at + _HEAD.size + body_bytes
     if not count or not frames_at <= end <= len(data):
         return None
-    if crc32(memoryview(data)[at + _CHECKED_AT : end]) != checksum:
+    if crc32(memoryview(data)[at + _CHECKED_AT : end], signs.seed) != checksum:
         return None
     return Record(position, frames_at, struct.unpack_from(f">{count}I", data, at + _HEAD.size))
 
 
 def records(data: bytes, first: int, name: object) -> Iterator[Record]:
     """What a log file holds, in order; raises where one from this position on follows what is not sound."""
-    at = after = 0
-    while (found := _record_at(data, at)) is not None and found.position > after:
+    signs = Signs.of(data, name)
+    if signs is None:
+        return
+    at, after = START_BYTES, 0
+    while (found := _record_at(data, at, signs)) is not None and found.position > after:
         yield found
         after, at = found.last, found.end
-    behind = data.find(_MARK, at + 1)
+    behind = data.find(signs.mark, at + 1)
     while behind >= 0:
-        found = _record_at(data, behind)
-        if found is not None and found.position >= max(first, after + 1):
-            raise Damaged(
-                f"{name} is damaged at byte {at}: what lies there is not sound, and more follows\n"
-                "hint: bring the journal back from a backup; it was not opened, and nothing in it was touched"
-            )
-        behind = data.find(_MARK, behind + 1)
+        found = _record_at(data, behind, signs)
+        if found is not None and found.last >= max(first, after + 1):
+            raise _damaged(name, at)
+        behind = data.find(signs.mark, behind + 1)
 
 
 def frames_of(data: bytes, record: Record) -> Iterator[tuple[int, bytes]]:
@@ -114,11 +154,12 @@ def frames_of(data: bytes, record: Record) -> Iterator[tuple[int, bytes]]:
 class LogFile:
     """A log file that is being written; one that is begun anew from its start is another object."""
 
-    def __init__(self, path: Path, number: int, size: int) -> None:
+    def __init__(self, path: Path, number: int, size: int, signs: Signs) -> None:
         self.path = path
         self._number = number
         self.size = size
-        self.end = 0
+        self._signs = signs
+        self.end = START_BYTES
         """Where the next record goes."""
         self.over = False
         """It is written over: what was read meanwhile does not count."""
@@ -134,19 +175,20 @@ class LogFile:
         try:
             # Written, and not only reserved: the first write into a reserved place is a change of metadata,
             # for which a sync waits as well.
-            _put(number, bytes(size), 0)
+            signs = Signs.new()
+            _put(number, signs.packed().ljust(size, b"\0"), 0)
             if sync:
                 sync_directory(path.parent)
         except BaseException:
             os.close(number)
             path.unlink(missing_ok=True)
             raise
-        return cls(path, number, size)
+        return cls(path, number, size, signs)
 
     def anew(self) -> LogFile:
         """The same file, to be written from its start; of this object nothing counts any more."""
         self.over = True
-        return LogFile(self.path, self._number, self.size)
+        return LogFile(self.path, self._number, self.size, self._signs)
 
     @property
     def last(self) -> int:
@@ -155,7 +197,7 @@ class LogFile:
 
     def append(self, position: int, frames: Sequence[bytes]) -> None:
         """Write a record; durable when this returns."""
-        data = _packed(position, frames)
+        data = _packed(self._signs, position, frames)
         _put(self._number, data, self.end)
         at = self.end + len(data) - sum(map(len, frames))
         self.end += len(data)

@@ -14,7 +14,7 @@ from typing import Final
 
 from persistence._data_file import CHUNK_BYTES, CHUNK_FRAMES
 from persistence._directory import LOG_FILE
-from persistence._log_file import LogFile, frames_of, record_bytes, records
+from persistence._log_file import START_BYTES, LogFile, frames_of, record_bytes, records
 
 __all__ = ["LogFiles", "bytes_on_disk", "found", "remove"]
 
@@ -26,7 +26,9 @@ BRIEF_BYTES_MOST: Final = 256 << 10
 """What is longer takes its time."""
 SPARE_BYTES: Final = 1 << 10
 """For what is around a frame."""
-RECORD_BYTES_MOST: Final = 1 << 20
+FILES_MOST: Final = 64
+"""Each takes a descriptor.  Where so many hold what was not forgotten, LMDB takes what follows."""
+RECORD_BYTES_MOST: Final = BYTES_MOST - START_BYTES
 """What is longer waits for its bytes and not for a sync; it goes to LMDB."""
 
 
@@ -39,7 +41,7 @@ class LogFiles:
         self._held: tuple[LogFile, ...] = ()
         """With frames that may be asked for, in order; the last one is being written."""
         self._spare: list[LogFile] = []
-        self._first = 1
+        self.first = 1
         """What is before this was forgotten."""
         self._made = 0
         self._keepers: set[object] = set()
@@ -48,8 +50,8 @@ class LogFiles:
     @property
     def last(self) -> int:
         """The last position held, or 0."""
-        held = self._held
-        return held[-1].last if held else 0
+        # Not the last file's: one that was just made has none yet.
+        return max([file.last for file in self._held], default=0)
 
     @property
     def bytes_held(self) -> int:
@@ -72,18 +74,22 @@ class LogFiles:
                 file = self._next(needed)
             except OSError:  # a full disk, mostly: LMDB may still have room within its file
                 return False
+            if file is None:
+                return False
             self._held = (*self._held, file)
         file.append(position, frames)
         return True
 
-    def _next(self, needed: int) -> LogFile:
+    def _next(self, needed: int) -> LogFile | None:
         if self._spare and not self._keepers:
             file = max(self._spare, key=lambda one: one.size)
-            if file.size >= needed:
+            if file.size >= needed + START_BYTES:
                 self._spare.remove(file)
                 return file.anew()
+        if len(self._held) + len(self._spare) >= FILES_MOST:
+            return None
         size = min(BYTES_LEAST << self._made, BYTES_MOST)
-        while size < needed:
+        while size < needed + START_BYTES:
             size *= 2
         file = LogFile.made(self._directory / f"{LOG_FILE}{self._made}", size, sync=self._sync)
         self._made += 1
@@ -91,11 +97,12 @@ class LogFiles:
 
     def forget(self, first: int) -> None:
         """What is before this position is not asked for again."""
-        self._first = first
+        self.first = first
         held = self._held
         if held and held[0].last < first:
-            self._held = tuple(file for file in held if file.last >= first)
+            # In this order: whoever copies finds each in one of the two.
             self._spare += [file for file in held if file.last < first]
+            self._held = tuple(file for file in held if file.last >= first)
 
     def count(self, first: int, last: int) -> int:
         """How many of these positions are held."""
@@ -107,7 +114,7 @@ class LogFiles:
 
     def between(self, after: int, last: int, at_most: int, bytes_most: int) -> list[tuple[int, bytes]]:
         """Some of the frames, in order: those next behind a position."""
-        after = max(after, self._first - 1)
+        after = max(after, self.first - 1)
         found: list[tuple[int, bytes]] = []
         for file in self._held:
             if file.last > after and len(found) < at_most and bytes_most > 0:
@@ -121,6 +128,19 @@ class LogFiles:
         while some := self.between(after, last, CHUNK_FRAMES, CHUNK_BYTES):
             yield from some
             after = some[-1][0]
+
+    def all(self) -> Iterator[tuple[int, bytes]]:
+        """All frames in all files, also those that were forgotten; while they are kept."""
+        for file in (*self._held, *self._spare):
+            after = 0
+            while some := file.between(after, file.last, CHUNK_FRAMES, CHUNK_BYTES):
+                yield from some
+                after = some[-1][0]
+
+    @property
+    def bytes_filed(self) -> int:
+        """What all records come to, also of what was forgotten."""
+        return sum([file.end for file in (*self._held, *self._spare)])
 
     @contextmanager
     def kept(self) -> Generator[None]:
@@ -150,12 +170,14 @@ def _paths(directory: Path) -> list[Path]:
 
 def found(directory: Path, first: int) -> Iterator[tuple[int, bytes]]:
     """The frames in all log files of a directory, from a position on; raises where one is damaged."""
-    for path in _paths(directory):
+    read: list[tuple[Path, bytes]] = []
+    for path in _paths(directory):  # at once, and looked at afterwards: a writer may be writing over them
         with suppress(FileNotFoundError):  # its writer has just removed it
-            data = path.read_bytes()
-            for record in records(data, first, path):
-                if record.last >= first:
-                    yield from (one for one in frames_of(data, record) if one[0] >= first)
+            read.append((path, path.read_bytes()))
+    for path, data in read:
+        for record in records(data, first, path):
+            if record.last >= first:
+                yield from (one for one in frames_of(data, record) if one[0] >= first)
 
 
 def bytes_on_disk(directory: Path) -> int:

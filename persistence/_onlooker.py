@@ -27,9 +27,19 @@ __all__ = ["Onlooker"]
 
 T = TypeVar("T")
 
-LOOKS = 5
+LOOKS = 20
 LOOK_S = 0.01
 """A file that is being written may be shorter than it says for the moment between two calls of the system."""
+
+
+def _again(look: Callable[[], T]) -> T:
+    """Look, and where that finds damage look again: a writer may have been in the middle of something."""
+    for _ in range(LOOKS - 1):
+        try:
+            return look()
+        except Damaged:
+            time.sleep(LOOK_S)
+    return look()
 
 
 class Onlooker(Store):
@@ -53,14 +63,7 @@ class Onlooker(Store):
         self.bytes_used = 0
         self._beside: dict[int, bytes] = {}
         """What was in the log files when somebody last asked how far the log goes."""
-        for look in range(LOOKS):
-            try:
-                directory.check_data_file(file)
-                break
-            except Damaged:
-                if look == LOOKS - 1:
-                    raise
-                time.sleep(LOOK_S)
+        _again(lambda: directory.check_data_file(file))
         readers = file.with_name(f"{file.name}-lock")
         self._entered = readers.exists() and os.access(readers, os.W_OK)
         self._env = lmdb.open(
@@ -89,7 +92,7 @@ class Onlooker(Store):
         self._missing = frozenset(tables) - frozenset(there)
 
         def stand() -> None:
-            standing.span = self._span()
+            standing.span = _again(self._span)
             with self._gate, self.env.begin() as txn:
                 pages = [data_file.pages_of(txn, each) for each in (log, *self._databases.values())]
                 self.bytes_used = sum(pages) * self.env.stat()["psize"] + sum(map(len, self._beside.values()))
@@ -122,41 +125,50 @@ class Onlooker(Store):
                 f"hint: open it again; a reader that may not write {directory.DATA}-lock needs a backup"
             )
 
-    def _span(self) -> tuple[int, int]:
+    def _span(self, hole: int = 0) -> tuple[int, int]:
         """Where the log stands, in both places.
 
-        LMDB is asked first: whatever it holds, what came before that is in the log files by then, or was
-        forgotten while they were read.  Then it is asked again.
+        LMDB is asked first: what came before that is in the log files by then.  And it is asked again: what
+        is not in them any more has been moved into it, or was forgotten.  Behind a hole nothing counts: that
+        frame was looked for too early, and whoever looks again finds it, or it is missing.
         """
-        for look in range(LOOKS):
-            with self._gate, self.env.begin() as txn, txn.cursor(self._log) as cursor:
-                first = data_file.first_of(txn, self._meta)
-                last = int.from_bytes(txn.get(data_file.LAST, b"", self._meta), "big")
-                held = data_file.positions_of(cursor)
-            try:
-                filed = dict(log_files.found(self._file.parent, first))
-                span = data_file.together(held, filed, self._file.parent)
-            except Damaged:
-                if look == LOOKS - 1:
-                    raise
-                time.sleep(LOOK_S)
-            else:
-                self._beside = {at: frame for at, frame in filed.items() if at <= span[1]}
-                return span if held or filed else (last + 1, last)
-        raise AssertionError("the last look raises")
+        first, last, _ = self._held()
+        filed = dict(log_files.found(self._file.parent, first))
+        first, _, held = self._held()
+        positions = {*held, *filed}
+        end = data_file.end_of(positions, first)
+        seen = max(last, *positions, 0)
+        if end < last or (end < seen and hole == end + 1):
+            raise data_file.missing(end + 1, seen, self._file.parent)
+        if end < seen and not hole:
+            return self._span(end + 1)
+        self._beside = {at: frame for at, frame in filed.items() if first <= at <= end}
+        return first, end
+
+    def _held(self) -> tuple[int, int, list[int]]:
+        """What LMDB has: the first position, the last one that it knows of, and those that it holds."""
+        with self._gate, self.env.begin() as txn, txn.cursor(self._log) as cursor:
+            first, last = data_file.expected(txn, self._log, self._meta)
+            return first, last, data_file.positions_of(cursor)
 
     # ---- read ----------------------------------------------------------------------------------------
 
     def last(self) -> int:
         """The position of the newest frame held, or 0."""
-        return self._steadily(self._span)[1]
+        return self._steadily(lambda: _again(self._span))[1]
 
     def frames(self, after: int, last: int) -> list[tuple[int, bytes]]:
         """Some of the frames behind a position, and none behind another."""
-        look = super().frames
-        held = self._steadily(lambda: look(after, last))
+        beside = self._beside
+
+        def look() -> tuple[int, list[tuple[int, bytes]]]:
+            with self._gate, self.env.begin() as txn, txn.cursor(self._log) as cursor:
+                first, _ = data_file.expected(txn, self._log, self._meta)
+                return first, data_file.frames_between(cursor, max(after, first - 1), last)
+
+        first, held = self._steadily(look)
         last = held[-1][0] if held else last
-        filed = [one for one in self._beside.items() if after < one[0] <= last]
+        filed = [one for one in beside.items() if max(after + 1, first) <= one[0] <= last]
         return sorted({**dict(filed), **dict(held)}.items())
 
     def read(self, table: str, key: bytes) -> bytes | None:
@@ -177,8 +189,22 @@ class Onlooker(Store):
 
     def copy(self, to: Path) -> None:
         """Write a compact copy, of what is committed now."""
-        look = super().copy
-        self._steadily(lambda: look(to))
-        self._steadily(self._span)
-        filed = self._beside
-        data_file.complete(to, filed, filed.items(), sum(map(len, filed.values())) + 100 * len(filed))
+        self._steadily(lambda: self._copy(to))
+
+    def _copy(self, to: Path) -> None:
+        _, last = _again(self._span)
+        before = self._beside
+        filed = before | _again(lambda: self._copied(to))
+        data_file.complete(to, filed.items(), sum(map(len, filed.values())) + 100 * len(filed), last)
+
+    def _copied(self, to: Path) -> dict[int, bytes]:
+        """Copy what LMDB holds; gives what is in log files beside that."""
+        with self._gate, self.env.begin() as txn, txn.cursor(self._log) as cursor:
+            first, last = data_file.expected(txn, self._log, self._meta)
+            # At once, before it is forgotten and written over: the copy may take long.
+            filed = dict(log_files.found(self._file.parent, first))
+            end = data_file.end_of({*data_file.positions_of(cursor), *filed}, first)
+            if end < last:
+                raise data_file.missing(end + 1, last, self._file.parent)
+            self.env.copy(str(to), compact=True, txn=txn)
+        return filed

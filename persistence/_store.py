@@ -23,7 +23,7 @@ from persistence._batch import Collected, Standing
 from persistence._bounds import full_error, reserve_bytes, table_error
 from persistence._gate import Gate
 from persistence._log_files import LogFiles
-from persistence.journal import FORMAT, Damaged, JournalError, NotOpen
+from persistence.journal import Damaged, JournalError, NotOpen
 
 __all__ = ["Store"]
 
@@ -46,8 +46,8 @@ class Store:
         while map_bytes < self._file_bytes:
             map_bytes *= 2
         # At least a grain to spare, for the commit with which opening ends.
-        left = log_files.bytes_on_disk(file.parent)  # by a process that died: twice, as frames in pages
-        least = data_file.grains(self._file_bytes + data_file.GRAIN_BYTES + 2 * left)
+        left = log_files.bytes_on_disk(file.parent)  # by a process that died
+        least = data_file.grains(self._file_bytes + data_file.GRAIN_BYTES + data_file.PAGES_PER_FILED * left)
         map_bytes = max(min(map_bytes, self._limit_bytes), least)
         self._env: lmdb.Environment | None = data_file.use(file, map_bytes, sync=sync)
         self._files = LogFiles(file.parent, sync=sync)
@@ -90,10 +90,10 @@ class Store:
             # it for good.
             opened = int(txn.get(b"opened", b"0", meta)) + 1
             txn.put(b"opened", str(opened).encode(), db=meta)
-            txn.put(b"format", str(FORMAT).encode(), db=meta)
+            data_file.bring_up(txn, log, meta)
             left = log_files.found(self._file.parent, data_file.first_of(txn, meta))
             data_file.add_frames(txn, log, left, self._file.parent)
-            standing.span = data_file.span_of(txn, log, meta)
+            standing.span = data_file.span_of(txn, log, meta, self._file.parent)
             self._page_bytes = env.stat()["psize"]
             self._pages = {name: _pages_of(txn, database) for name, database in databases.items()}
             self._pages[""] = _pages_of(txn, log)
@@ -127,6 +127,9 @@ class Store:
         if not batch.rows and not batch.forgot and self._filed(batch):
             standing.span = (batch.first, batch.last)
             return
+        if self._files.bytes_held and not self._fits(batch) and not batch.only_removes():
+            # The map would have room: it does not count what lies beside it.
+            raise full_error(self._file.parent, self.bytes_used, self._quota_bytes)
         while not self._written(batch, standing):
             self._grow(batch)
 
@@ -137,12 +140,13 @@ class Store:
     def _filed(self, batch: Collected) -> bool:
         """Write it into a log file; False where it does not belong there, and nothing was written."""
         before = self._files.bytes_held
-        if self.bytes_used + batch.bytes_added() > self._quota_bytes + self._reserve_bytes:
-            return False
-        if not self._files.append(batch.after + 1, batch.frames):
+        if not self._fits(batch) or not self._files.append(batch.after + 1, batch.frames):
             return False
         self.bytes_used += self._files.bytes_held - before
         return True
+
+    def _fits(self, batch: Collected) -> bool:
+        return self.bytes_used + batch.bytes_added() <= self._quota_bytes + self._reserve_bytes
 
     def _written(self, batch: Collected, standing: Standing) -> bool:
         """Write it all and commit; False where the map is full, and nothing was written."""
@@ -160,6 +164,8 @@ class Store:
             pages = self._write_rows(txn, batch) if batch.rows else {}
             if batch.forgot:
                 self._forget(txn, first, batch)
+            elif not batch.frames and self._files.last == position:
+                txn.put(data_file.LAST, _key_of(position), db=self._meta)
             pages[""] = _pages_of(txn, log)
             txn.commit()
         except BaseException as error:
@@ -246,14 +252,23 @@ class Store:
 
     def frames(self, after: int, last: int) -> list[tuple[int, bytes]]:
         """Some of the frames behind a position, and none behind another."""
-        with self._gate, self.env.begin(self._log) as txn, txn.cursor() as cursor:
-            held = data_file.frames_between(cursor, after, last)
-            # What lies between these is in the log files, or was forgotten.
-            last = held[-1][0] if held else last
-            filed = self._files.between(after, last, data_file.CHUNK_FRAMES, data_file.CHUNK_BYTES)
-            if filed and self._files.count(filed[-1][0] + 1, last):
-                held = [one for one in held if one[0] < filed[-1][0]]
-            return sorted(held + filed) if filed else held
+        while True:
+            with self._gate, self.env.begin() as txn, txn.cursor(self._log) as cursor:
+                held = data_file.frames_between(cursor, after, last)
+                first = data_file.first_of(txn, self._meta)
+                # What lies between these is in the log files, or was forgotten.
+                end = held[-1][0] if held else last
+                filed = self._files.between(after, end, data_file.CHUNK_FRAMES, data_file.CHUNK_BYTES)
+                if filed and self._files.count(filed[-1][0] + 1, end):
+                    held = [one for one in held if one[0] < filed[-1][0]]
+                first = max(first, self._files.first)
+            found = sorted(held + filed) if filed else held
+            if not found or found[0][0] >= first:
+                return found
+            # Some were forgotten while they were read, in one place sooner than in the other.
+            if kept := [one for one in found if one[0] >= first]:
+                return kept
+            after = found[-1][0]
 
     def read(self, table: str, key: bytes) -> bytes | None:
         """A row's value."""
@@ -281,8 +296,6 @@ class Store:
     def copy(self, to: Path) -> None:
         """Write a compact copy, of what is committed now."""
         with self._gate, self._files.kept():
+            last = self._files.last  # as before the copy: what comes later may lie behind rows that it lacks
             self.env.copy(str(to), compact=True)
-            last = self._files.last
-            data_file.complete(
-                to, self._files.positions(1, last), self._files.walk(0, last), self._files.bytes_held
-            )
+            data_file.complete(to, self._files.all(), self._files.bytes_filed, last)

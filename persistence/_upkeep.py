@@ -55,16 +55,22 @@ def _wrong_in_the_log(path: Path, file: Path) -> list[str]:
                 if len(key) != data_file.KEY_BYTES
             ]
             held = {int.from_bytes(key, "big") for key in keys if len(key) == data_file.KEY_BYTES}
-            held |= {position for position, _ in log_files.found(path, data_file.first_of(txn, meta))}
-            expected = None
+            first, last = data_file.expected(txn, log, meta)
+            for position, frame in log_files.found(path, first):
+                held.add(position)
+                if txn.get(data_file.key_of(position), frame, log) != frame:
+                    wrong.append(f"there are two frames at position {position}, and they differ")
+            expected = first
             for position in sorted(held):
-                if position != expected and expected is not None:
+                if position < first:
+                    wrong.append(f"frame {position} is there, and was forgotten")
+                    continue
+                if position != expected:
                     wrong.append(f"frames {expected} to {position - 1} are missing")
                 expected = position + 1
                 if len(wrong) >= FINDINGS_MAX:
                     break
-            last = int.from_bytes(txn.get(data_file.LAST, b"", meta), "big")
-            if expected is not None and expected <= last and not wrong:
+            if expected <= last and not wrong:
                 wrong.append(f"frames {expected} to {last} are missing at the end")
     finally:
         env.close()

@@ -6,6 +6,7 @@ Knows nothing of pytest.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 from persistence import FaultyJournal, Journal, LmdbJournal, MemoryJournal
+from persistence._directory import DATA, LOG_FILE
 from tests.tidy.house import ROOT
 
 TABLES = ("rows", "others")
@@ -22,7 +24,7 @@ PATIENCE = 30
 """Seconds after which a child is taken to hang."""
 
 
-def lmdb_quick(path: Path, *, quota_bytes: int = 64 << 30, map_bytes: int = 1 << 30) -> LmdbJournal:
+def lmdb_quick(path: Path | str, *, quota_bytes: int = 64 << 30, map_bytes: int = 1 << 30) -> LmdbJournal:
     """One that leaves the syncs out, for tests in which no power fails."""
     return LmdbJournal(path, quota_bytes=quota_bytes, map_bytes=map_bytes, durability="process")
 
@@ -64,6 +66,48 @@ def append(journal: Journal, *frames: bytes) -> int:
     return position
 
 
+def opened(path: Path) -> LmdbJournal:
+    """One that leaves the syncs out, opened."""
+    journal = lmdb_quick(path)
+    journal.open(TABLES)
+    return journal
+
+
+def with_a_row(journal: LmdbJournal, *frames: bytes) -> None:
+    """Commit these frames where frames alone do not go: in LMDB."""
+    with journal.write() as batch:
+        for frame in frames:
+            batch.append(frame)
+        batch.put("rows", b"row", frames[-1][:10])
+
+
+def forget(journal: LmdbJournal, position: int) -> None:
+    """Forget all frames up to this one."""
+    with journal.write() as batch:
+        batch.forget(position, 1 << 30)
+
+
+def lmdb_positions(journal: LmdbJournal) -> set[int]:
+    """Of the frames that are in LMDB."""
+    store = journal._opened()
+    with store.env.begin(store._log) as txn, txn.cursor() as cursor:
+        return {int.from_bytes(key, "big") for key in cursor.iternext(values=False)}
+
+
+def logs(path: Path) -> dict[str, bytes]:
+    """The log files in a directory, and what they hold."""
+    return {entry.name: entry.read_bytes() for entry in path.iterdir() if entry.name.startswith(LOG_FILE)}
+
+
+def crashed(path: Path, to: Path) -> LmdbJournal:
+    """What a journal that is open would leave if its process died now, in a directory of its own."""
+    shutil.rmtree(to, ignore_errors=True)
+    to.mkdir(mode=0o700)
+    for name, data in {DATA: (path / DATA).read_bytes(), **logs(path)}.items():
+        (to / name).write_bytes(data)
+    return lmdb_quick(to)
+
+
 def _pages(image: bytes) -> Iterator[bytes]:
     for at in range(0, len(image), PAGE):
         yield image[at : at + PAGE]
@@ -81,6 +125,15 @@ def torn(before: bytes, after: bytes, chance: Random, share: float) -> bytes:
         for sector in range(0, PAGE, SECTOR):
             if not torn or chance.random() < 0.5:
                 image[at + sector : at + sector + SECTOR] = page[sector : sector + SECTOR]
+    return bytes(image)
+
+
+def torn_sectors(before: bytes, after: bytes, chance: Random, share: float) -> bytes:
+    """The old file, with zeros behind it, and a part of the sectors that differ in the new one."""
+    image = bytearray(before.ljust(len(after), b"\0"))
+    for at in range(0, len(after), SECTOR):
+        if image[at : at + SECTOR] != after[at : at + SECTOR] and chance.random() < share:
+            image[at : at + SECTOR] = after[at : at + SECTOR]
     return bytes(image)
 
 
