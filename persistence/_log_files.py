@@ -44,8 +44,8 @@ class LogFiles:
     @property
     def last(self) -> int:
         """The last position held, or 0."""
-        held = self._held
-        return held[-1].last if held else 0
+        # Not the last file's: one that was just made has none yet.
+        return max([file.last for file in self._held], default=0)
 
     @property
     def bytes_held(self) -> int:
