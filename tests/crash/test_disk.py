@@ -16,6 +16,7 @@ from persistence import LmdbJournal
 from persistence._directory import DATA, LOG_FILE, NOTE
 from tests.faults.counting import tried
 
+from . import on_disk
 from .callers import Caller
 from .process import Ended, Site, hit, hit_in_making, injected, needs_strace
 from .said import Said, Voice
@@ -213,6 +214,30 @@ async def _filled(site: Site) -> None:
     async with Runtime(larger, entities=VILLAGE, limits=LIMITS["small"]) as runtime:
         assert not await _refused(third, runtime, "put")
     voice.close()
+
+
+def _left(path: Path, to: Path, frames: int, length: int) -> int:
+    """Have a process die that has so many frames in log files; gives what room it had then."""
+    journal = LmdbJournal(path, quota_bytes=QUOTA_BYTES, durability="process")
+    journal.open([])
+    for _ in range(frames):
+        with journal.write() as batch:
+            batch.append(bytes(length))
+    on_disk.lies(on_disk.read(path), to)
+    return journal.room()
+
+
+@pytest.mark.parametrize(("frames", "length"), [(9_000, 20), (3_000, 300), (700, 2_100), (200, 10_000)])
+def test_what_is_in_log_files_counts_as_it_will_when_it_was_moved(
+    tmp_path: Path, frames: int, length: int
+) -> None:
+    """Who was within its quota when it died is so when it is opened again, and has the room that it had."""
+    before = _left(tmp_path / "journal", tmp_path / "left", frames, length)
+    journal = LmdbJournal(tmp_path / "left", quota_bytes=QUOTA_BYTES)
+    journal.open([])
+    assert before - 100_000 <= journal.room() <= before + 700_000
+    assert journal.statistics().frames == frames
+    journal.close()
 
 
 async def _armed(runtime: Runtime) -> list[int]:
