@@ -2,8 +2,9 @@
 
 Callers send carts signals, each waiting for its acknowledgement, every commit synced.  The figure is what
 the system says it wrote for the process (``write_bytes``), of each message; beside it what is of the
-frames, by how much the file has grown, and how often more is written than the arguments have bytes.  First
-without a checkpoint, the clock standing still, then with checkpoints of everything running all the time.
+frames, by how much the files have grown, log files among them, and how often more is written than the
+arguments have bytes.  First without a checkpoint, the clock standing still, then with checkpoints of
+everything running all the time.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ async def write(path: Path, callers: int, payload: int, messages: int, checkpoin
         after = runtime.statistics()
         also = {
             "times the payload": wrote / messages / payload,
-            "file B": (after.bytes_on_disk - before.bytes_on_disk) / messages,
+            "files B": (after.bytes_on_disk - before.bytes_on_disk) / messages,
             "messages a commit": messages / (after.commits - before.commits),
         }
         if checkpoints:

@@ -1,12 +1,14 @@
-"""How long does a commit take, and what does the journal add to bare LMDB?
+"""How long does a commit take, and what does the journal add to a bare write, or to bare LMDB?
 
-Commits are of one frame, as the runtime writes them: so many records of 80 bytes, packed.  Below the commits
-with a sync stand the same without: what the journal adds is few microseconds, and drowns in those of the
-disk.  Then rows, reads and openings.  ``TMPDIR`` says which disk is asked.
+Commits are of one frame, as the runtime writes them: so many records of 80 bytes, packed.  Alone it goes
+into a log file, and with a row into LMDB.  Below the commits with a sync stand the same without: what the
+journal adds is few microseconds, and drowns in those of the disk.  Then rows, reads and openings.
+``TMPDIR`` says which disk is asked.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 import time
@@ -57,11 +59,11 @@ def _opened(journal: Journal) -> Iterator[Journal]:
 # -- commits ---------------------------------------------------------------------------------------------
 
 
-def committed(path: Path, messages: int, times: int, *, sync: bool) -> Found:
-    """Commits of one frame."""
+def committed(path: Path, messages: int, times: int, *, sync: bool, row: bytes = b"") -> Found:
+    """Commits of one frame, alone or with a row."""
     frame = _frame(messages)
     with _opened(LmdbJournal(path / "journal", durability="power" if sync else "process")) as journal:
-        return _committed(journal, frame, messages, times)
+        return _committed(journal, frame, messages, times, row)
 
 
 def remembered(_: Path, times: int) -> Found:
@@ -70,27 +72,42 @@ def remembered(_: Path, times: int) -> Found:
         return _committed(journal, _frame(1), 1, times)
 
 
-def _committed(journal: Journal, frame: bytes, messages: int, times: int) -> Found:
+def _committed(journal: Journal, frame: bytes, messages: int, times: int, row: bytes = b"") -> Found:
     def commit() -> None:
         with journal.write() as batch:
             batch.append(frame)
+            if row:
+                batch.put("rows", b"row", row)
 
     took = _timed(commit, times)
     assert [kept for _, kept in journal.frames()] == [frame] * times
     return Found(took, times, {"µs a message": took / messages})
 
 
-def bare(path: Path, messages: int, times: int, *, sync: bool) -> Found:
-    """begin, put, commit, and nothing else."""
+def written(path: Path, messages: int, times: int, *, sync: bool) -> Found:
+    """A write into a place that the file has already, and nothing else."""
+    frame = _frame(messages)
+    number = os.open(path / "bare", os.O_RDWR | os.O_CREAT | (os.O_DSYNC if sync else 0), 0o600)
+    try:
+        os.pwrite(number, bytes(len(frame) * times), 0)
+        places = count(0, len(frame))
+        return Found(_timed(lambda: os.pwrite(number, frame, next(places)), times))
+    finally:
+        os.close(number)
+
+
+def bare(path: Path, messages: int, times: int, *, sync: bool, row: bytes = ROW) -> Found:
+    """begin, two puts, commit, and nothing else."""
     key, numbers, frame = struct.Struct(">Q").pack, count(1), _frame(messages)
     with lmdb.open(
         str(path / "bare"), lib_version=0, map_size=1 << 30, max_dbs=4, sync=sync, metasync=sync
     ) as env:
-        log = env.open_db(b"log")
+        log, rows = env.open_db(b"log"), env.open_db(b"rows")
 
         def commit() -> None:
             txn = env.begin(write=True)
             txn.put(key(next(numbers)), frame, append=True, db=log)
+            txn.put(b"row", row, db=rows)
             txn.commit()
 
         return Found(_timed(commit, times))
@@ -188,6 +205,18 @@ def cases(size: Size) -> Iterator[Case]:
             shape: dict[str, Any] = {"messages": messages, "times": times, "sync": sync}
             yield Case(
                 where={"what": "a commit" if sync else "a commit, not synced", "messages": messages},
+                unit="µs",
+                ours=partial(committed, **shape),
+                light=partial(written, **shape),
+                against="a bare write",
+                durability=SYNCED if sync else UNSYNCED,
+            )
+        for messages in MESSAGES:
+            times = max(2, (4 if sync else 150) * scale // (1 + messages // 16))
+            shape = {"messages": messages, "times": times, "sync": sync, "row": ROW}
+            what = "a commit with a row"
+            yield Case(
+                where={"what": what if sync else f"{what}, not synced", "messages": messages},
                 unit="µs",
                 ours=partial(committed, **shape),
                 light=partial(bare, **shape),

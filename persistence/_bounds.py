@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from mmap import PAGESIZE
 
 from persistence.journal import Full, JournalError
 
-__all__ = ["NOTE_BYTES_MAX", "checked_key", "checked_note", "full_error", "reserve_bytes", "table_error"]
+__all__ = [
+    "NOTE_BYTES_MAX",
+    "checked_key",
+    "checked_note",
+    "full_error",
+    "page_bytes",
+    "reserve_bytes",
+    "table_error",
+]
 
 KEY_BYTES_MAX = 511
 """What LMDB's older data format takes, and so the limit of every journal."""
 NOTE_BYTES_MAX = 4_000
 RESERVE_BYTES_MIN = 8 << 20
+_PAGE_HEAD_BYTES, _NODE_BYTES = 16, 26
+"""Of LMDB's: before what a page holds, and what a frame costs beside its bytes."""
 
 
 def reserve_bytes(quota_bytes: int) -> int:
@@ -29,6 +40,13 @@ def checked_key(key: bytes) -> bytes:
             "hint: keep a long name in the value, and its hash in the key"
         )
     return key
+
+
+def page_bytes(length: int) -> int:
+    """What a frame of this length takes in LMDB, at most: pages of its own, or a part of one."""
+    if length > PAGESIZE // 2 - _NODE_BYTES:
+        return -(-(length + _PAGE_HEAD_BYTES) // PAGESIZE) * PAGESIZE + 2 * _NODE_BYTES
+    return 2 * (length + _NODE_BYTES)  # pages that are split stay half full
 
 
 def checked_note(text: bytes) -> bytes:

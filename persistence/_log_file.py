@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from persistence._bounds import page_bytes
 from persistence._directory import sync_directory
 from persistence.journal import Damaged
 
@@ -166,6 +167,8 @@ class LogFile:
         self._positions = array("Q")
         self._places = array("Q")
         self._lengths = array("Q")
+        self.page_bytes = 0
+        """What its frames take once they are moved into LMDB."""
 
     @classmethod
     def made(cls, path: Path, size: int, *, sync: bool) -> LogFile:
@@ -206,6 +209,7 @@ class LogFile:
             self._lengths.append(len(frame))
             self._positions.append(number)  # the last of the three: readers go by it
             at += len(frame)
+            self.page_bytes += page_bytes(len(frame))
 
     def count(self, first: int, last: int) -> int:
         """How many of these positions it holds."""

@@ -55,8 +55,9 @@ class LogFiles:
 
     @property
     def bytes_held(self) -> int:
-        """What the records held come to."""
-        return sum([file.end for file in self._held])
+        """What the frames held come to, as the pages that they take once they are moved."""
+        # By their own bytes a journal near its quota would be over it when it is opened again.
+        return sum([file.page_bytes for file in self._held])
 
     def has_place(self, size: int) -> bool:
         """Whether a frame of so many bytes fits into the file that is being written."""

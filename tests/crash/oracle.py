@@ -33,9 +33,10 @@ from actorflow._runtime.tables import HEADS, TABLES, address_of
 from entities.account import Account
 from entities.cart import Cart, Item
 from persistence import Journal, LmdbJournal
-from persistence._directory import DATA, NOTE
+from persistence._directory import DATA
 from persistence.journal import JournalError
 
+from . import on_disk
 from .callers import NOT_ENOUGH, deliver
 from .innocents import readmit_innocents
 from .said import Message, Said
@@ -64,10 +65,7 @@ def verdict(journal: Path, said: Said, scratch: Path, limits: Limits) -> list[st
     shutil.rmtree(path, ignore_errors=True)
     if not (journal / DATA).exists():  # the process died before there was one
         return [f"{message} was acknowledged, and there is no journal" for message in said.done]
-    path.mkdir(mode=0o700)
-    for name in (DATA, NOTE):
-        if (journal / name).exists():
-            shutil.copyfile(journal / name, path / name)
+    on_disk.lies(on_disk.read(journal), path)
     wrong = _opened(path, said.copy(), limits)
     shutil.rmtree(path)
     return wrong

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,12 +19,15 @@ import pytest
 
 from tests.tidy.house import ROOT
 
+from .on_disk import is_log_file
 from .said import Said
 
-__all__ = ["PATIENCE_S", "Ended", "Process", "Site", "hit", "injected", "needs_strace"]
+__all__ = ["PATIENCE_S", "Ended", "Process", "Site", "hit", "hit_in_making", "injected", "needs_strace"]
 
 PATIENCE_S: Final = 60.0
 READ_BYTES: Final = 1 << 16
+_NAMED: Final = r"<([^<>]*)>|\(\"([^\"]*)\""
+"""A file in a line of strace's."""
 
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None,
@@ -32,12 +35,13 @@ needs_strace = pytest.mark.skipif(
 )
 
 
-def injected(call: str, *faults: str, log: Path | None = None) -> list[str]:
+def injected(call: str, *faults: str, log: Path | None = None, files: Iterable[Path] = ()) -> list[str]:
     """The words before a program's that have its system calls go wrong, as in ``error=EIO:when=3``.
 
-    Each thread counts its calls for itself.
+    Each thread counts its calls for itself.  Where files are named, only calls on these go wrong, and count.
     """
     line = ["strace", "-f", "-y", "-qq", "-o", str(log or os.devnull), "-e", f"trace={call}"]
+    line += [word for file in files for word in ("-P", str(file))]
     if not any("signal" in fault for fault in faults):
         line.append("--seccomp-bpf")  # much quicker, and kills nobody
     return [*line, *(word for fault in faults for word in ("-e", f"inject={call}:{fault}"))]
@@ -45,16 +49,32 @@ def injected(call: str, *faults: str, log: Path | None = None) -> list[str]:
 
 def hit(log: Path) -> list[str]:
     """The names of the files on which a call went wrong, by what strace wrote."""
-    files: list[str] = []
+    return [_file(call) for call in _gone_wrong(log)]
+
+
+def hit_in_making(log: Path) -> bool:
+    """Whether each call that went wrong was one of those by which log files are made."""
+    # That is writing all of it, from its start.
+    return all(is_log_file(_file(call)) and re.search(r", \d{5,}, 0\b", call) for call in _gone_wrong(log))
+
+
+def _file(call: str) -> str:
+    named = re.search(_NAMED, call)
+    assert named, call
+    return Path(named[1] or named[2]).name
+
+
+def _gone_wrong(log: Path) -> list[str]:
+    """Calls as they began."""
+    calls: list[str] = []
     began: dict[str, str] = {}
     for line in log.read_text("utf-8", "replace").splitlines():
         thread = line.split(maxsplit=1)[0]
-        named = re.search(r"<([^<>]*)>|\(\"([^\"]*)\"", line)
-        if named and "resumed>" not in line:
-            began[thread] = Path(named[1] or named[2]).name
+        if "resumed>" not in line and re.search(_NAMED, line):
+            began[thread] = line
         if "(INJECTED)" in line or "(DELAYED)" in line:
-            files.append(began[thread])
-    return files
+            calls.append(began[thread])
+    return calls
 
 
 class Ended(NamedTuple):

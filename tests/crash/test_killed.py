@@ -11,13 +11,18 @@ import pytest
 from tests.faults.counting import tried
 
 from .process import Process, Site, injected, needs_strace
+from .workload import LIMITS
 
 Judge = Callable[[Site], None]
 
 KILLED = -9
 ROUNDS = 10
+UNLINK = "?unlink,unlinkat"  # by whichever name this machine knows it
 PLACES = {"open": 1, "note": 9, "commit": 30, "checkpoint": 9, "forget": 2, "closing": 1}
 """Where in the journal's calls a process may die, and how often it comes there at least."""
+CALLS = {"pwrite64": 40, "writev": 40, "fdatasync": 20, "ftruncate": 2, UNLINK: 3}
+"""Where the kernel may kill it, and how often a process comes there or so."""
+OPENING_CALLS = {"pwrite64": 6, "writev": 6, "fdatasync": 6, UNLINK: 3}
 MOMENTS = [(side, place) for place in PLACES for side in ("before", "after")]
 
 
@@ -69,14 +74,35 @@ def test_killed_at_a_bad_moment(
 
 
 @needs_strace
-@pytest.mark.parametrize("call", ["pwrite64", "writev", "fdatasync"])
+@pytest.mark.parametrize("call", CALLS)
 def test_killed_within_a_system_call(site: Site, seed: int, effort: int, judged: Judge, call: str) -> None:
     """Killed by the kernel at one of its writes or syncs, which has then not happened: nothing is lost."""
     chance = Random(f"{seed} {call}")
-    assert killed_after(site, 30)
     for _ in range(2 * min(effort, 25)):
-        number = chance.randrange(1, 40)
+        assert killed_after(site, 30)  # so there is something in log files, and they are removed
+        number = chance.randint(1, CALLS[call])
         ended = site.work("--messages", "20", before=injected(call, f"signal=KILL:when={number}"))
         assert ended.code in (KILLED, 0), ended
         judged(site)
         tried(ended.code == KILLED)
+
+
+@needs_strace
+@pytest.mark.parametrize("limits", LIMITS)
+def test_killed_again_and_again_as_it_opens_or_closes(
+    tmp_path: Path, seed: int, effort: int, judged: Judge, limits: str
+) -> None:
+    """Killed as what is in log files is moved, and again as that is repeated: nothing is lost, or twice."""
+    site = Site(tmp_path, seed, limits)
+    chance = Random(f"{seed} {limits}")
+    for _ in range(min(effort, 10)):
+        assert killed_after(site, chance.randint(1, 300))
+        for _ in range(4):
+            call, most = chance.choice(list(OPENING_CALLS.items()))
+            fault = f"signal=KILL:when={chance.randint(1, most)}"
+            ended = site.work("--messages", "0", before=injected(call, fault))
+            assert ended.code in (KILLED, 0), ended
+            judged(site)
+            tried(ended.code == KILLED)
+    assert site.work("--messages", "3").code == 0
+    judged(site)

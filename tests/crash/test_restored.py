@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
 import attrs
+import pytest
 import trio
 from trio.lowlevel import checkpoint
 
 from actorflow import Runtime
 from persistence import LmdbJournal
+from persistence._log_file import LogFile
 from tests.faults.counting import tried
 
 from .callers import Caller
@@ -68,6 +71,35 @@ def test_a_backup_under_load_is_a_moment_of_everything(tmp_path: Path, seed: int
             wrong = course.wrong(copy, before, after)
             assert not wrong, f"seed {seed + number}, {copy.name}: {wrong[:5]}"
             tried()
+
+
+def test_a_backup_while_a_log_file_is_begun_has_those_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first record of a log file takes its time; what is read or copied meanwhile has all before it."""
+    journal = LmdbJournal(tmp_path / "journal")
+    append = LogFile.append
+    told: list[tuple[int, int]] = []
+    """How many frames had been acknowledged, and how many were found."""
+
+    def slow(file: LogFile, position: int, frames: Sequence[bytes]) -> None:
+        if not file.last:
+            copy = LmdbJournal(tmp_path / f"copy {position}")
+            journal.backup(copy.path)
+            copy.open([])
+            told.append((position - 1, len(list(copy.frames()))))
+            told.append((position - 1, len(list(journal.frames()))))
+            copy.close()
+        append(file, position, frames)
+
+    monkeypatch.setattr(LogFile, "append", slow)
+    journal.open([])
+    for _ in range(6):
+        with journal.write() as batch:
+            batch.append(bytes(40_000))
+    journal.close()
+    assert len(told) > 4
+    assert all(acknowledged == found for acknowledged, found in told), told
 
 
 def test_a_backup_that_lacks_something_is_noticed(tmp_path: Path, seed: int) -> None:

@@ -14,9 +14,9 @@ import trio
 
 from actorflow import Runtime
 from persistence import LmdbJournal
-from persistence._directory import DATA
 from tests.faults.counting import tried
 
+from . import on_disk
 from .callers import Caller
 from .said import Said, Voice
 from .village import VILLAGE
@@ -48,7 +48,7 @@ def used(journal: LmdbJournal) -> Used:
         resident,
         len(list(Path("/proc/self/fd").iterdir())),
         threading.active_count(),
-        (journal.path / DATA).stat().st_size,
+        on_disk.bytes_long(journal.path),
         journal.statistics().frames,
     )
 

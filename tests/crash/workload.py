@@ -61,15 +61,17 @@ async def run(options: argparse.Namespace) -> None:
     kinds = dict.fromkeys(options.only.split(","), 1) if options.only else None
     voice.say(("mark", "opening"))
     async with Runtime(journal, entities=VILLAGE, limits=LIMITS[options.limits]) as runtime:
-        voice.say(("mark", "Open"))
-        await readmit_innocents(runtime)
-        await open_accounts(runtime, said, voice)
-        seed = f"{options.seed} {len(said.sent)}"
-        callers = [Caller(f"c{n}", Random(f"{seed} {n}"), said, voice) for n in range(options.callers)]
         with trio.CancelScope() as everything:
             async with trio.open_nursery() as nursery:
                 if options.stop_when_told:
                     await nursery.start(stop_when_told, everything)
+                voice.say(("mark", "Open"))
+                await readmit_innocents(runtime)
+                await open_accounts(runtime, said, voice)
+                seed = f"{options.seed} {len(said.sent)}"
+                callers = [
+                    Caller(f"c{n}", Random(f"{seed} {n}"), said, voice) for n in range(options.callers)
+                ]
                 if options.heartbeat:
                     nursery.start_soon(beat, voice)
                 async with trio.open_nursery() as work:

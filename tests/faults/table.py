@@ -32,6 +32,7 @@ ROWS: Final = (
         (150, 3_000),
         (
             "crash/test_killed.py::test_killed_within_a_system_call",
+            "crash/test_killed.py::test_killed_again_and_again_as_it_opens_or_closes",
             "journal/test_failing_disks.py::test_killed_at_a_call_it_has_what_was_acknowledged",
             "journal/test_log_files_failing.py::test_killed_at_a_call_it_loses_nothing_beside",
         ),
@@ -76,7 +77,7 @@ ROWS: Final = (
     ),
     Row(
         4,
-        "The power fails in a commit, with any part of its pages on the disk, some of them torn",
+        "The power fails in a commit, with any part of its pages or its record on the disk, some of it torn",
         (2_000, 100_000),
         (
             "journal/test_power.py::test_a_commit_is_there_or_it_is_not",
@@ -94,6 +95,8 @@ ROWS: Final = (
             "journal/test_power.py::test_frames_that_were_removed_before_they_were_moved_are_noticed",
             "journal/test_log_files_left.py::test_old_records_that_are_taken_for_new_are_noticed",
             "crash/test_power.py::test_syncs_that_were_left_out_are_noticed",
+            "crash/test_power.py::test_writes_into_log_files_that_were_not_durable_are_noticed",
+            "crash/test_power.py::test_a_checksum_that_is_not_asked_is_noticed",
             "crash/test_power.py::test_a_meta_page_before_its_pages_is_noticed",
         ),
         "A disk that says it has synced and has not; no file system but those of our machines",
@@ -127,6 +130,7 @@ ROWS: Final = (
         (100, 2_000),
         (
             "runtime/test_histories.py::test_crashes_while_it_recovers",
+            "crash/test_killed.py::test_killed_again_and_again_as_it_opens_or_closes",
             "runtime/test_damage.py::test_an_actor_that_killed_the_process_twice_is_set_aside",
             "runtime/test_damage.py::test_one_that_killed_the_process_once_is_tried_again",
         ),
@@ -624,6 +628,7 @@ ROWS: Final = (
         (20, 200),
         (
             "crash/test_restored.py::test_a_backup_under_load_is_a_moment_of_everything",
+            "crash/test_restored.py::test_a_backup_while_a_log_file_is_begun_has_those_before_it",
             "journal/test_upkeep.py::test_a_backup_under_load_is_a_moment",
             "journal/test_log_files_beside.py::test_a_copy_of_a_busy_journal_is_a_moment",
             "journal/test_upkeep.py::test_a_backup_is_a_journal",

@@ -195,6 +195,49 @@ def test_beside_the_process_that_writes(shop: Shop) -> None:
     assert set_aside == 0
 
 
+NEW = """
+import sys
+import trio
+from actorflow import Runtime
+from persistence import LmdbJournal
+import shop
+
+async def main(path):
+    async with Runtime(LmdbJournal(path), entities=[shop.Cart, shop.Order]) as runtime:
+        for number in range(30):
+            await runtime.actor(shop.Cart, f"cart-{number:03}").signal(shop.Cart.add, "apple", 1)
+        print("ready", flush=True)
+        await trio.to_thread.run_sync(sys.stdin.readline)
+
+trio.run(main, sys.argv[1])
+"""
+
+
+def test_what_only_log_files_have_is_verified(shop: Shop) -> None:
+    """Actors of which no table knows yet are found beside the process that writes, and when it was killed."""
+    shop.write(FIRST)
+    with subprocess.Popen(
+        [sys.executable, "-c", NEW, str(shop.closed)],
+        cwd=shop.folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=shop.environment(),
+    ) as live:
+        assert live.stdout is not None
+        assert live.stdout.readline() == "ready\n"
+        assert any(shop.closed.glob("log-*"))
+        beside = shop.verify(str(shop.closed))
+        live.kill()
+    left = shop.verify(str(shop.closed))
+    for path in shop.closed.glob("log-*"):
+        path.unlink()
+    without = shop.verify(str(shop.closed))
+    assert beside.out.startswith("30 actors, all verified, 30 messages replayed\n"), beside
+    assert left.out == beside.out
+    assert without.out != beside.out, "the control: it was they that had it"
+
+
 # ---- under other settings ----------------------------------------------------------------------------
 
 DEPENDS = """
