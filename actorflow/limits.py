@@ -71,8 +71,8 @@ class Limits:
     """Attempts of activities that run at a time; more wait for their turn."""
     activity_threads: int = _bound(40)
     """Threads for activities that are a plain ``def``; for those that hang, up to as many again are lent."""
-    loop_wait: timedelta = timedelta(microseconds=500)
-    """While commits are quicker than this, the loop itself waits for the disk; at zero a thread does."""
+    loop_wait: timedelta = timedelta(0)
+    """While commits are quicker than this, the loop itself waits for the disk, and not a thread."""
     close_grace: timedelta = timedelta(seconds=2)
     """How long attempts that run may go on when the runtime is closed."""
 

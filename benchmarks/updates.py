@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -17,7 +18,7 @@ from statistics import median
 import trio
 from attrs import field
 
-from actorflow import ActorHandle, Runtime, entity, query, update
+from actorflow import ActorHandle, Limits, Runtime, entity, query, update
 from persistence import LmdbJournal
 
 from ._case import Case, Found, Size, at_most
@@ -52,10 +53,11 @@ class Cart:
         return sum(self.items.values())
 
 
-async def alone(path: Path, updates: int) -> Found:
+async def alone(path: Path, updates: int, *, loop_waits: bool = False) -> Found:
     """Milliseconds, the median; every answer is looked at."""
     took: list[float] = []
-    async with Runtime(LmdbJournal(path / "journal"), entities=[Cart]) as runtime:
+    limits = Limits(loop_wait=timedelta(seconds=1 if loop_waits else 0))
+    async with Runtime(LmdbJournal(path / "journal"), entities=[Cart], limits=limits) as runtime:
         cart = runtime.actor(Cart, "cart")
         for number in range(updates + WARM):
             began = time.perf_counter()
@@ -116,6 +118,13 @@ def cases(size: Size) -> Iterator[Case]:
         against="bare commit",
         asked=at_most(1.3),
         rounds=5,
+    )
+    yield Case(
+        where={"callers": 1, "disk": "waited for in the loop"},
+        unit="ms",
+        ours=partial(alone, updates=updates, loop_waits=True),
+        light=partial(bare, updates=updates),
+        against="bare commit",
     )
     for callers, actors, messages in shapes:
         load = alike(callers, actors, messages)

@@ -1,7 +1,8 @@
 """Makes frames durable in order, and says so: mostly in a thread of its own.  Knows no actors.
 
-Handing a frame to a thread, and hearing of it, takes 60 µs: two threads have to wake.  A disk that is about
-as quick is waited for where the frame was cut.  One that was not is left to the thread for a while.
+Handing a frame to a thread, and hearing of it, takes 60 µs: two threads have to wake.  Where the limits allow
+it, a disk that is about as quick is waited for where the frame was cut.  One that was not is left to the
+thread for a while.
 """
 
 from __future__ import annotations

@@ -45,7 +45,18 @@ from entities.order import Line, Order
 from persistence import LmdbJournal
 from tests.domain.world import stand_in
 
-__all__ = ["CONTROLS", "FIRM", "LIMITS", "SKUS", "Ledger", "WantedOrder", "audience", "refuses", "units"]
+__all__ = [
+    "CONTROLS",
+    "FIRM",
+    "LIMITS",
+    "SKUS",
+    "Ledger",
+    "WantedOrder",
+    "audience",
+    "nothing_is_put_back",
+    "refuses",
+    "units",
+]
 
 FIRM: Final[tuple[type[Any], ...]] = (Order, Inventory, Approval, Campaign, Segment)
 LIMITS: Final = Limits(resident_actors=24, log_bytes=100_000, continue_records=60)
