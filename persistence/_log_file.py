@@ -45,6 +45,8 @@ _CHECKED = struct.Struct(">IQQ")
 """The part of the head that the checksum is of."""
 _CHECKED_AT = _HEAD.size - _CHECKED.size
 _LENGTH_BYTES = 4
+PIECE_BYTES = 4 << 10
+"""A page of the system's cache."""
 
 
 class Signs(NamedTuple):
@@ -173,17 +175,11 @@ class LogFile:
     @classmethod
     def made(cls, path: Path, size: int, *, sync: bool) -> LogFile:
         """Make one of so many bytes, all of them given by the file system."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | (os.O_DSYNC if sync else 0)
-        number = os.open(path, flags, 0o600)
+        signs = Signs.new()
         try:
-            # Written, and not only reserved: the first write into a reserved place is a change of metadata,
-            # for which a sync waits as well.
-            signs = Signs.new()
-            _put(number, signs.packed().ljust(size, b"\0"), 0)
-            if sync:
-                sync_directory(path.parent)
+            _fill(path, signs.packed().ljust(size, b"\0"), sync=sync)
+            number = os.open(path, os.O_RDWR | (os.O_DSYNC if sync else 0))
         except BaseException:
-            os.close(number)
             path.unlink(missing_ok=True)
             raise
         return cls(path, number, size, signs)
@@ -237,6 +233,23 @@ class LogFile:
     def close(self) -> None:
         """Let go of it."""
         os.close(self._number)
+
+
+def _fill(path: Path, data: bytes, *, sync: bool) -> None:
+    """Make a file of these bytes, durably."""
+    # Written, and not only reserved: the first write into a reserved place is a change of metadata, for which
+    # a sync waits as well.  In pieces: what came as one is kept as one, and counts as written anew with every
+    # record.
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        done = 0
+        while done < len(data):
+            done += os.write(number, data[done : done + PIECE_BYTES])
+        if sync:
+            os.fsync(number)
+            sync_directory(path.parent)
+    finally:
+        os.close(number)
 
 
 def _put(number: int, data: bytes, at: int) -> None:

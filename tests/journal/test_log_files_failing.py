@@ -28,7 +28,7 @@ def test_a_file_that_cannot_be_made_sends_frames_to_lmdb(
     path: Path, monkeypatch: pytest.MonkeyPatch, errno_: int
 ) -> None:
     """Whichever call fails while one is made: nothing is lost, nothing stops, and no half file stays."""
-    for call in ("open", "pwrite", "fsync"):
+    for call in ("open", "write", "fsync"):
         journal = LmdbJournal(path)
         journal.open(TABLES)
         with monkeypatch.context() as patch:
