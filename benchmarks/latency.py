@@ -13,6 +13,7 @@ is always a checkpoint under way.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,6 +23,7 @@ from statistics import median
 from typing import NamedTuple, cast
 
 import trio
+import trio.testing
 from attrs import field
 
 from actorflow import ActorHandle, Limits, Runtime, entity, query, signal, timer, update
@@ -35,6 +37,8 @@ TICK_S = 0.001
 LATE_S = 0.003
 """What sleeps for a tick in trio wakes up to two later, for its clock counts whole milliseconds."""
 BATCH = 500
+SENDERS = 3_000
+"""More than messages wait at any time."""
 PERCENTILES = (50, 75, 90, 95, 99, 99.5, 99.9, 99.99, 100)
 
 
@@ -148,20 +152,35 @@ async def at_full(load: Load, seconds: float) -> float:
 
 async def by_the_clock(load: Load, rate: float, seconds: float) -> None:
     """So many a second, whoever is still waiting."""
-    began = time.perf_counter()
-    sent, total = 0, int(rate * seconds)
+    due: deque[tuple[int, float]] = deque()
+    idle = trio.lowlevel.ParkingLot()
+
+    async def send() -> None:
+        while True:
+            while due:
+                number, since = due.popleft()
+                await load.send(number % CALLERS, number, since)
+            await idle.park()
+
     async with trio.open_nursery() as nursery:
+        # A task for each message would cost as much as the message, and half of the load would be all of it.
+        for _ in range(SENDERS):
+            nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked()
+        began = time.perf_counter()
+        sent, total = 0, int(rate * seconds)
         while sent < total:
             now = time.perf_counter()
-            due = min(total, int((now - began) * rate) + 1)
-            for number in range(sent, due):
+            until = min(total, int((now - began) * rate) + 1)
+            for number in range(sent, until):
                 since = began + number / rate
                 # A little late is who sends, not who answers; later than that the loop has stood still.
-                nursery.start_soon(
-                    load.send, number % CALLERS, number, now if now - since < LATE_S else since
-                )
-            sent = due
+                due.append((number, now if now - since < LATE_S else since))
+            idle.unpark(count=until - sent)
+            sent = until
             await trio.sleep(TICK_S)
+        await trio.testing.wait_all_tasks_blocked(LATE_S)
+        nursery.cancel_scope.cancel()
 
 
 async def tail(path: Path, shape: Shape, *, checkpoints: bool) -> Found:

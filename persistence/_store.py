@@ -187,11 +187,16 @@ class Store:
         pages: dict[str, int] = {}
         for table, rows in batch.rows.items():
             database = self._databases[table]
+            put: list[tuple[bytes, bytes]] = []
             for key, value in rows.items():
                 if value is None:
                     txn.delete(key, db=database)
-                elif not txn.put(key, value, db=database):
-                    raise self._not_as_known(f"a row {key!r} of {table!r} that stays")
+                else:
+                    put.append((key, value))
+            if put:
+                # In one call: each of them lets go of the interpreter, and a loop that is busy keeps it.
+                with txn.cursor(database) as cursor:
+                    cursor.putmulti(put)
             pages[table] = _pages_of(txn, database)
         return pages
 
