@@ -201,7 +201,7 @@ def cases(size: Size) -> Iterator[Case]:
     scale = SCALE[size]
     for sync in (True, False):
         for messages in MESSAGES:
-            times = max(2, (4 if sync else 150) * scale // (1 + messages // 16))
+            times = max(2 * scale, (4 if sync else 150) * scale // (1 + messages // 16))
             shape: dict[str, Any] = {"messages": messages, "times": times, "sync": sync}
             yield Case(
                 where={"what": "a commit" if sync else "a commit, not synced", "messages": messages},
@@ -212,7 +212,7 @@ def cases(size: Size) -> Iterator[Case]:
                 durability=SYNCED if sync else UNSYNCED,
             )
         for messages in MESSAGES:
-            times = max(2, (4 if sync else 150) * scale // (1 + messages // 16))
+            times = max(2 * scale, (4 if sync else 150) * scale // (1 + messages // 16))
             shape = {"messages": messages, "times": times, "sync": sync, "row": ROW}
             what = "a commit with a row"
             yield Case(

@@ -335,6 +335,8 @@ class Actor:
                 setattr(self, name, NOTHING)
         self.effects = self.marks = self.answers = self.owed = self.held = cast("list[Any]", ())
         self.patches = self.unawaited = NOTHING
+        if self.undigested == self.run_bytes:
+            self.undigested = self.run_bytes  # one number of 32 bytes, and not two that are alike
         if not self.tail:
             self.tail = NO_RECORDS
         if not self.scope.called:
