@@ -62,6 +62,7 @@ STEPS: Final = "steps"
 TASKS: Final = "tasks"
 
 
+LOG_FILE: Final = "a log file beside LMDB: one synced write for all that wait"
 LMDB: Final = "LMDB: an fdatasync and a synced write of its meta page, one of each for all that wait"
 SYNCHRONOUS: Final = {"0": "OFF", "1": "NORMAL", "2": "FULL", "3": "EXTRA"}
 """What SQLite means by its numbers."""

@@ -74,7 +74,7 @@ class Ours(_work.System):
     """actorflow."""
 
     name = "actorflow"
-    durability = _work.LMDB
+    durability = _work.LOG_FILE
     version = version("actorflow")
 
     def __init__(self, runtime: Runtime) -> None:
