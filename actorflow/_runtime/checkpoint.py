@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FORGET_FRAMES", "Checkpoint"]
 
-SLICE_ACTORS: Final = 16
+SLICE_ACTORS: Final = 4
 SLICE_BYTES: Final = 256 << 10
 """How much of a checkpoint travels with one frame, while the log has room.
 
-Each actor is some pages that the commit has to sync, and everybody in the frame waits for them: with a
-hundred the slowest of a thousand signals took three times as long (`benchmarks/latency.py`).
+Each actor is some pages of LMDB, and everybody in the frame waits for them, where other frames are one write:
+with sixteen the slowest of a thousand signals took twice as long, and no more came through a second
+(`benchmarks/latency.py`).
 """
 LAST_ACTORS: Final = 250
 """The same while closing: nobody waits then for anything else."""
