@@ -21,9 +21,10 @@ import dis
 import itertools
 import random
 import sys
+from ast import literal_eval
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import copy
 from enum import Enum
@@ -460,6 +461,11 @@ class Memory:
 def _copied(value: Any) -> Any:
     if isinstance(value, CACHE):
         return lru_cache(**value.cache_parameters())(value.__wrapped__)
+    if type(value) is itertools.count:
+        with suppress(ValueError):  # as of one that counts by something else than plain numbers
+            # Not by copy(): from Python 3.12 on that warns, and later it is gone.
+            says = literal_eval(str(value).removeprefix("count"))
+            return itertools.count(*says) if isinstance(says, tuple) else itertools.count(says)
     return copy(value)
 
 
