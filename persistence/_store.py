@@ -117,7 +117,7 @@ class Store:
         with contextlib.suppress(lmdb.Error, OSError):  # nothing is lost: whoever opens it next tries again
             if self._files.last >= first:
                 with self.env.begin(write=True) as txn:
-                    data_file.add_frames(txn, self._log, self._files.walk(0, last), self._file.parent)
+                    data_file.add_frames(txn, self._log, self._files.walk(last), self._file.parent)
             log_files.remove(self._file.parent)
 
     # ---- write ---------------------------------------------------------------------------------------
@@ -139,11 +139,9 @@ class Store:
 
     def _filed(self, batch: Collected) -> bool:
         """Write it into a log file; False where it does not belong there, and nothing was written."""
-        before = self._files.bytes_held
-        if not self._fits(batch) or not self._files.append(batch.after + 1, batch.frames):
-            return False
-        self.bytes_used += self._files.bytes_held - before
-        return True
+        added = self._files.append(batch.after + 1, batch.frames) if self._fits(batch) else 0
+        self.bytes_used += added
+        return added > 0
 
     def _fits(self, batch: Collected) -> bool:
         return self.bytes_used + batch.bytes_added() <= self._quota_bytes + self._reserve_bytes

@@ -61,21 +61,25 @@ class Writer:
 
     def _is_brief(self, frame: Frame) -> bool:
         """Whether waiting for it takes no longer than handing it over."""
-        # Rows are a transaction of LMDB, whose pages may lie anywhere.
-        if frame.rows or frame.forget or not self._journal.brief(frame.size):
+        if time.monotonic() < self._not_before:
             return False
-        return time.monotonic() >= self._not_before
+        # Rows are a transaction of LMDB, whose pages may lie anywhere.
+        return not frame.rows and not frame.forget and self._journal.brief(frame.size)
 
     def _write_here(self, frame: Frame) -> Written:
         began = time.monotonic()
-        try:
-            written = write(self._journal, frame)
-        except BaseException as failure:  # noqa: BLE001 - whatever it is, those who wait have to be told
-            return Written(frame, failure)
+        written = self._tried(frame)
         now = time.monotonic()
         if now - began > self._patience_s:
             self._not_before = now + SPELL_S
         return written
+
+    def _tried(self, frame: Frame) -> Written:
+        """Write a frame; whatever comes of it, those who wait have to be told."""
+        try:
+            return write(self._journal, frame)
+        except BaseException as failure:  # noqa: BLE001 - see above
+            return Written(frame, failure)
 
     def stop(self) -> None:
         """Write what was put, and end; returns when the thread is gone."""
@@ -84,12 +88,10 @@ class Writer:
 
     def _run(self) -> None:
         while (frame := self._frames.get()) is not None:
-            try:
-                written = write(self._journal, frame)
-            except BaseException as failure:  # noqa: BLE001 - whatever ends this thread has to be told
-                self._tell(Written(frame, failure))
-                return
+            written = self._tried(frame)
             self._tell(written)
+            if written.failure is not None:
+                return
 
 
 def write(journal: Journal, frame: Frame) -> Written:

@@ -9,7 +9,7 @@ import pytest
 
 from persistence import Damaged, FaultyJournal, Full, Journal, LmdbJournal, MemoryJournal, Stopped
 from persistence._store import Store
-from tests.journal.kit import TABLES, append, child, held, lmdb_quick, told
+from tests.journal.kit import TABLES, append, child, held, lmdb_quick, told, with_a_row
 
 GROW = """
 import sys, threading
@@ -269,26 +269,18 @@ def test_a_frame_is_never_put_out_of_order(path: Path) -> None:
     """A log that goes further than the journal knows takes no frame: it is Damaged, and the journal stops."""
     journal = lmdb_quick(path)
     journal.open(TABLES)
-    _append_into_lmdb(journal, b"a")
+    with_a_row(journal, b"a")
     store = journal._opened()
     with store.env.begin(write=True, db=store._log) as txn:
         txn.put((5).to_bytes(8, "big"), b"from elsewhere")
     with pytest.raises(Damaged, match=r"holds a frame at 2 or behind it.*\nhint: did another program"):
-        _append_into_lmdb(journal, b"b")
+        with_a_row(journal, b"b")
     with pytest.raises(Stopped, match="an earlier commit failed"):
         journal.write()
     assert next(journal.frames()) == (1, b"a")
     journal.close()
     with pytest.raises(Damaged, match="holds 2 of those from 1 to 5"):
         journal.open(TABLES)
-
-
-def _append_into_lmdb(journal: Journal, *frames: bytes) -> None:
-    """Frames alone go into a log file."""
-    with journal.write() as batch:
-        for frame in frames:
-            batch.append(frame)
-        batch.put("rows", b"last", frames[-1])
 
 
 def test_a_log_that_went_on_elsewhere_is_not_opened(path: Path) -> None:
@@ -310,7 +302,7 @@ def test_a_frame_that_is_gone_is_noticed(path: Path) -> None:
     """Forgetting a frame that somebody else removed is Damaged, not a silent nothing."""
     journal = lmdb_quick(path)
     journal.open(TABLES)
-    _append_into_lmdb(journal, b"a", b"b")
+    with_a_row(journal, b"a", b"b")
     store = journal._opened()
     with store.env.begin(write=True, db=store._log) as txn:
         txn.delete((1).to_bytes(8, "big"))

@@ -167,17 +167,22 @@ trio.run(main, sys.argv[1])
 """
 
 
-def test_beside_the_process_that_writes(shop: Shop) -> None:
-    """A journal in full use is verified again and again: nothing is found, and the process goes on."""
-    shop.write(FIRST)
-    with subprocess.Popen(
-        [sys.executable, "-c", LIVE, str(shop.closed)],
+def _program(shop: Shop, text: str) -> subprocess.Popen[str]:
+    """A process that has the shop's journal open."""
+    return subprocess.Popen(
+        [sys.executable, "-c", text, str(shop.closed)],
         cwd=shop.folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=shop.environment(),
-    ) as live:
+    )
+
+
+def test_beside_the_process_that_writes(shop: Shop) -> None:
+    """A journal in full use is verified again and again: nothing is found, and the process goes on."""
+    shop.write(FIRST)
+    with _program(shop, LIVE) as live:
         assert live.stdin is not None
         assert live.stdout is not None
         assert live.stdout.readline() == "ready\n"
@@ -216,14 +221,7 @@ trio.run(main, sys.argv[1])
 def test_what_only_log_files_have_is_verified(shop: Shop) -> None:
     """Actors of which no table knows yet are found beside the process that writes, and when it was killed."""
     shop.write(FIRST)
-    with subprocess.Popen(
-        [sys.executable, "-c", NEW, str(shop.closed)],
-        cwd=shop.folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=shop.environment(),
-    ) as live:
+    with _program(shop, NEW) as live:
         assert live.stdout is not None
         assert live.stdout.readline() == "ready\n"
         assert any(shop.closed.glob("log-*"))
