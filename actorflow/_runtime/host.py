@@ -30,7 +30,7 @@ from actorflow._core.spec import Spec
 from actorflow.errors import LimitExceeded, NotAccepted, Unknown, UnknownEntity, UsageError
 from actorflow.limits import Limits
 
-from . import collector, forks
+from . import forks, interpreter
 from .attempts import Attempts
 from .errand import Ending, ending_of
 from .frame import Frame
@@ -162,7 +162,7 @@ class Host:
             self.journal.close()
             raise
         forks.remember(self)
-        collector.calm()
+        interpreter.suit()
         nursery = await self._exit.enter_async_context(trio.open_nursery())
         self._nursery = nursery
         self._shut = ""
@@ -204,7 +204,7 @@ class Host:
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(self._stop_threads)
                     await trio.to_thread.run_sync(self.journal.close)
-                collector.stir()
+                interpreter.leave()
 
     async def abandon(self, failure: BaseException) -> None:
         """Let go as a process does that is killed: nothing more is written, and nothing is brought to an end.
@@ -223,7 +223,7 @@ class Host:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(self._stop_threads)
                 await trio.to_thread.run_sync(self.journal.close)
-            collector.stir()
+            interpreter.leave()
 
     def _stop_threads(self) -> None:
         if self._watchdog is not None:
