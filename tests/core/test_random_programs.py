@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -61,7 +62,8 @@ def look(actor: Actor) -> dict[str, Any]:
         seen = image(actor)
     except ActorflowError:
         actor.state = None
-        seen = {**image(actor), "state": repr(state)}
+        # An int in a float field is a float once it has been stored, and nothing tells when that was.
+        seen = {**image(actor), "state": repr(attrs.evolve(state, ratio=float(state.ratio)))}
         actor.state = state
     seen["ids"] = {id_: known for id_, known in seen["ids"].items() if actor.ids.find(id_, actor.now)}
     return seen
