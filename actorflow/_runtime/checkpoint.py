@@ -7,6 +7,7 @@ it.  What the log holds of it after that frame comes on top.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from actorflow._core.facts import Instant
@@ -17,40 +18,48 @@ from .log import Behind
 from .residency import DURABLE
 from .resident import Resident, Tail
 from .rows import carried
+from .wakes import FOR_EVER
 
 if TYPE_CHECKING:
     from .population import Population
 
-__all__ = ["FORGET_FRAMES", "Checkpoint"]
+__all__ = ["FORGET_FRAMES", "QUIET_US", "Checkpoint"]
 
-SLICE_ACTORS: Final = 4
+SLICE_ACTORS: Final = 16
 SLICE_BYTES: Final = 256 << 10
-"""How much of a checkpoint travels with one frame, while the log has room.
+"""How much of a checkpoint travels with one frame, if any does.
 
-Each actor is some pages of LMDB, and everybody in the frame waits for them, where other frames are one write:
-with sixteen the slowest of a thousand signals took twice as long, and no more came through a second
-(`benchmarks/latency.py`).
+Each actor is some pages of LMDB, and everybody in the frame waits for them, a millisecond in all, where other
+frames are one write.  With four, four times as many frames have to wait half as long: the slowest of a
+thousand signals is no quicker, and a sixth less comes through (`benchmarks/latency.py`).
 """
 LAST_ACTORS: Final = 250
 """The same while closing: nobody waits then for anything else."""
-HURRY_MAX: Final = 8
-"""By how much more than came with a frame may go with it, once the log has none."""
+MOST_FOR_EACH: Final = 8
+"""By how much more than came with a frame may go with it."""
 QUEUE_ACTORS: Final = 1_000
 """For each so many that wait to leave, as many more go with a frame as came with it."""
+WITHIN: Final = 0.5
+"""A checkpoint is done when so much of the log has filled again, or after ``LAG_US``."""
 FORGET_FRAMES: Final = 256
 """How much of the log is cut off with one frame."""
+FORGET_EVERY: Final = 32
+"""With which of the frames that somebody waits for: eight times as many go as come."""
+QUIET_US: Final = 5_000
+"""When nobody has sent anything for so long, a checkpoint goes on by itself."""
 BEHIND_RECORDS: Final = 500
 """Whoever closes a run with so many records that no table has goes first: they are 5 ms of replay."""
 LAG_US: Final = 10_000_000
-"""So long the tables may lag behind a quiet log."""
+"""So long the tables may lag behind a log that is not full."""
 
 
 class Checkpoint:
     """What the tables do not have yet, and how it gets there."""
 
-    def __init__(self, population: Population, log_bytes: int) -> None:
+    def __init__(self, population: Population, log_bytes: int, quiet_us: int) -> None:
         self._population = population
         self._log_bytes = log_bytes
+        self._quiet_us = quiet_us
         self._behind = Behind()
         self.tails = self._behind.tails
         """By path, what is in the log and not in the tables."""
@@ -62,12 +71,20 @@ class Checkpoint:
         """Records of actors of which the tables cannot even say how many there are."""
         self._leaving: dict[bytes, None] = {}
         """Idle actors that are to be put into the tables, so that they can leave memory."""
+        self._soon: list[bytes] = []
+        """Who is to be put there with the next frame, whatever else there is."""
         self._todo: deque[bytes] = deque()
         """Who is still to be seen to in the checkpoint under way."""
+        self._of = 0
+        """How many these were when it began."""
         self._position = 0
         """The frame up to which the log can be cut off when it is done; none is under way at 0."""
         self._forgetting = 0
         """The frame up to which the log is being cut off; 0 if it is not."""
+        self._forget_next = 0
+        """With which frame that goes on, if it is one that somebody waits for."""
+        self._sent_at: Instant | None = None
+        """When somebody has last sent anything; nothing if that was long ago."""
         self._began: Instant | None = None
         self._logged = 0
         """Bytes in the log since the last one began, its first frame included."""
@@ -96,18 +113,34 @@ class Checkpoint:
         """An actor has closed a run: see that whoever makes it again has not all of that to replay."""
         tail = self.tails.get(path)
         if tail is not None and len(tail.records) >= BEHIND_RECORDS:
-            self._todo.appendleft(path)
+            self._soon.append(path)
 
     def due(self, now: Instant) -> bool:
         """Whether there is a reason for a frame that nobody waits for."""
-        return bool(self._todo or self._leaving or self._forgetting or self._to_begin(now))
+        if self._soon or self._leaving or self._to_begin(now):
+            return True
+        return self._under_way and (self._sent_at is None or self._population.full)
+
+    @property
+    def _under_way(self) -> bool:
+        return bool(self._todo or self._forgetting)
+
+    @property
+    def first(self) -> Instant:
+        """When to call ``wake``."""
+        return self._sent_at + self._quiet_us if self._sent_at is not None and self._under_way else FOR_EVER
+
+    def wake(self, now: Instant) -> None:
+        """Go on with what is under way, if nobody has sent anything for a while."""
+        if self.first <= now:
+            self._sent_at = None
 
     @property
     def complete(self) -> bool:
         """Whether the tables hold everything, or will when what was cut is durable."""
         # Whoever leaves takes the log along, also the frames of which the tables know everything.
         left = self._logged if self._population.closing else 0
-        return not (self.tails or self._todo or self._forgetting or self._leaving or left)
+        return not (self.tails or self._under_way or self._soon or self._leaving or left)
 
     def _to_begin(self, now: Instant) -> bool:
         if self._position or self._forgetting or not self.tails:
@@ -121,9 +154,12 @@ class Checkpoint:
         """The clock was set back by so much; how long the tables lag behind is a duration."""
         if self._began is not None:
             self._began -= by
+        if self._sent_at is not None:
+            self._sent_at -= by
 
     def _begin(self, frame: Frame, now: Instant) -> None:
         self._todo.extend(self.tails)
+        self._of = len(self._todo)
         self._position = frame.position - 1
         self._began = now
         self._logged = frame.size  # it outlives this checkpoint, though the tables will know what is in it
@@ -146,37 +182,68 @@ class Checkpoint:
         ``final`` means that everything is to be there soon, with a snapshot wherever one can be taken.
         """
         self._logged += frame.size
-        under_way = self._todo or self._position or self._forgetting
+        self._sent_at = now if frame.messages and self._quiet_us else None
+        under_way = self._under_way or self._position
         if self._to_begin(now) or (final and not under_way and (self.tails or self._logged)):
             self._begin(frame, now)
-        frame.forget = self._forgetting
-        # A slice of a fixed size would never be done where more comes with each frame: the log, the records
-        # in memory, and those who wait to leave it, would grow for as long as the load lasts.
-        hurry = min(HURRY_MAX, max(2 * self._logged // self._log_bytes, len(self._leaving) // QUEUE_ACTORS))
-        most = max(LAST_ACTORS if final else SLICE_ACTORS, hurry * frame.messages)
-        most_bytes = max(SLICE_BYTES, hurry * frame.size)
-        chosen: dict[bytes, bool] = {}
-        while self._leaving and len(chosen) < most:
-            chosen[self._leaving.popitem()[0]] = True
-        while self._todo and len(chosen) < most:
-            path = self._todo.popleft()
-            if path in self.tails:
-                chosen.setdefault(path, final)
+        chosen = self._choose(frame, now, final=final)
         # All of them are brought into memory first: that may let turns run, also of one another, and what is
         # in this frame has to be in the rows that say that they hold this frame.
         found = {path: self._population.residency.found(path, now) for path in chosen}
+        most_bytes = MOST_FOR_EACH * frame.size if self._filled() >= 1 else 0
         size = 0
-        for path, whole in chosen.items():
-            if size > most_bytes:
-                if path in self.tails:
-                    self._todo.appendleft(path)
-                else:
-                    self._leaving[path] = None
+        for path, put_back in chosen.items():
+            if size > max(SLICE_BYTES, most_bytes):
+                put_back(path)
             else:
+                whole = final or put_back == self.let_leave
                 size += self._table(path, found[path], frame, final=whole)
         if not self._todo and self._position:
-            frame.forget = self._forgetting = self._position
+            self._forgetting = self._forget_next = self._position
             self._position = 0
+        free = final or frame.rows or not frame.messages or self._population.full
+        if self._forgetting and (free or frame.position >= self._forget_next):
+            frame.forget = self._forgetting
+            self._forget_next = frame.position + FORGET_EVERY
+
+    def _choose(self, frame: Frame, now: Instant, *, final: bool) -> dict[bytes, Callable[[bytes], object]]:
+        """Whose rows travel with a frame, each with what to do where there is no room after all."""
+        chosen: dict[bytes, Callable[[bytes], object]] = {}
+        hurry = (
+            MOST_FOR_EACH if self._filled() >= 1 else min(MOST_FOR_EACH, len(self._leaving) // QUEUE_ACTORS)
+        )
+        most = max(LAST_ACTORS if final else SLICE_ACTORS, hurry * frame.messages)
+        while self._leaving and len(chosen) < most:
+            chosen[self._leaving.popitem()[0]] = self.let_leave
+        while self._soon:
+            chosen.setdefault(self._soon.pop(), self._soon.append)
+        most = len(chosen) + self._owed(frame, now, final=final)
+        while self._todo and len(chosen) < most:
+            path = self._todo.popleft()
+            if path in self.tails:
+                chosen.setdefault(path, self._todo.appendleft)
+        return chosen
+
+    def _owed(self, frame: Frame, now: Instant, *, final: bool) -> int:
+        """How many of the checkpoint's actors travel with a frame.
+
+        One that goes as quickly as it can has few callers wait five times as long; one of a fixed pace would
+        never be done where more comes with each frame, and the log, the records in memory, and those who wait
+        to leave it, would grow for as long as the load lasts.
+        """
+        if final:
+            return LAST_ACTORS
+        if not frame.messages or self._population.full:
+            return SLICE_ACTORS
+        passed = max(self._filled(), (now - (self._began or now)) / LAG_US)
+        owed = round(self._of * min(1.0, passed)) - (self._of - len(self._todo))
+        if owed < SLICE_ACTORS and passed < 1:
+            return 0  # some at once: a transaction for each would be dear
+        return min(owed, MOST_FOR_EACH * frame.messages)
+
+    def _filled(self) -> float:
+        """How much of the log that a checkpoint may take is filled: at 1 it should be done."""
+        return self._logged / (self._log_bytes * WITHIN)
 
     def _table(self, path: bytes, resident: Resident | None, frame: Frame, *, final: bool) -> int:
         """Add the rows by which the tables know an actor up to this frame; gives their size."""

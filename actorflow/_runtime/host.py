@@ -32,6 +32,7 @@ from actorflow.limits import Limits
 
 from . import forks, interpreter
 from .attempts import Attempts
+from .checkpoint import QUIET_US
 from .errand import Ending, ending_of
 from .frame import Frame
 from .population import Population
@@ -112,8 +113,10 @@ class Host:
         self._wall = clock
         self._seen: Instant = 0
         """What the clock showed when it was looked at last."""
-        near = NEAR_US if clock_jumps else LONGEST
-        self.population = Population(journal, self.specs, self.limits, entropy, strict=strict, near_us=near)
+        near, quiet = (NEAR_US, QUIET_US) if clock_jumps else (LONGEST, 0)
+        self.population = Population(
+            journal, self.specs, self.limits, entropy, strict=strict, near_us=near, quiet_us=quiet
+        )
         self.stand_ins = stand_ins(activities or {})
         self.in_turn = in_turn
         self._glance_s = GLANCE_S if clock_jumps else math.inf

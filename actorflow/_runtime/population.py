@@ -42,7 +42,7 @@ from actorflow._core.spec import Spec
 from actorflow.errors import FaultError, JournalFull, LimitExceeded, UsageError
 from actorflow.limits import Limits
 
-from .checkpoint import Checkpoint
+from .checkpoint import QUIET_US, Checkpoint
 from .errands import Errands, chance
 from .frame import Answered, Frame
 from .frame import Ended as Over
@@ -80,6 +80,7 @@ class Population:
         *,
         strict: bool = False,
         near_us: int = NEAR_US,
+        quiet_us: int = QUIET_US,
     ) -> None:
         self.journal = journal
         self.reading = Reading(journal)
@@ -102,7 +103,7 @@ class Population:
         self.wakes = Wakes(
             lambda start, stop, at_most: self.reading.scan(WAKES, start, stop, at_most=at_most), near_us
         )
-        self.checkpoint = Checkpoint(self, limits.log_bytes)
+        self.checkpoint = Checkpoint(self, limits.log_bytes, quiet_us)
         self.post = Post(self)
         self.errands = Errands(self, limits.running_activities, lambda: chance(entropy))
         self.residency = Residency(self)
@@ -208,12 +209,12 @@ class Population:
 
     def next_due(self, now: Instant) -> Instant:
         """When ``wake`` should be called at the latest."""
-        return min(self.wakes.next(now), self.errands.first, self.troubles.first)
+        return min(self.wakes.next(now), self.first_due)
 
     @property
     def first_due(self) -> Instant:
         """The same, as far as it is known in memory."""
-        return min(self.wakes.first, self.errands.first, self.troubles.first)
+        return min(self.wakes.first, self.errands.first, self.troubles.first, self.checkpoint.first)
 
     def set_back(self, by: Instant) -> None:
         """The clock was set back by so much: durations, unlike timers, which are dates, last no longer."""
@@ -223,6 +224,7 @@ class Population:
 
     def wake(self, now: Instant, at_most: int) -> bool:
         """Let fire what is due, at most so many times; says whether that was all."""
+        self.checkpoint.wake(now)
         if not self.errands.wake(now, at_most):
             return False
         for resident, report in self.troubles.look(now):

@@ -72,43 +72,45 @@ class Watchdog:
         """How often the loop has shown that it goes on."""
         self._asked = 0
         self._told: dict[str, float] = {}
-        self._stopped = threading.Event()
+        self._stop = threading.Lock()
+        """Free once it is to look no more."""
+        self._stop.acquire()
         self._thread = threading.Thread(target=self._watch, name="actorflow watchdog", daemon=True)
         try:
             self._thread.start()
         except RuntimeError as error:  # there is no thread for it: nobody works less for that
             _log.warning("no turn that takes long will be told of: %s", error)
-            self._stopped.set()
+            self._stop.release()
 
     def stop(self) -> None:
         """Look no more; returns when the thread is gone."""
-        if not self._stopped.is_set():
-            self._stopped.set()
+        if self._stop.locked():
+            self._stop.release()
             self._thread.join()
 
     def _watch(self) -> None:
         now = time.monotonic()
         glances = Glances()
         with suppress(trio.RunFinishedError):
-            while not self._stopped.wait(LOOK_S):
+            while not self._stop.acquire(timeout=LOOK_S):
+                # First of all: whoever computed in C wants the interpreter back, and may get it at any call.
+                running, frame = self._running(), _frames().get(self._loop)
+                if self._running() is not running:
+                    running = None  # it has just ended, and the frames may be another's
                 due, now = now + LOOK_S, time.monotonic()
-                running = self._running()
                 seconds = glances.seconds(running, self._signs, now, due)
                 if running is not None and seconds >= SLOW_S:
-                    # First of all: as soon as we wait for anything, the loop may go on.
-                    self._see(running, seconds)
+                    self._see(running, seconds, frame)
                 if running is not None and self._asked == self._signs:
                     self._asked += 1
                     self._token.run_sync_soon(self._sign)
-
+                del frame  # and with it what its variables hold
     def _sign(self) -> None:
         self._signs += 1
 
-    def _see(self, actor: Actor, seconds: float) -> None:
+    def _see(self, actor: Actor, seconds: float, frame: FrameType | None) -> None:
         """Say who it is, the first time and whenever it has come to take twice as long."""
-        who, where = _busy_with(_frames().get(self._loop))
-        if self._running() is not actor:
-            return  # it has just ended, and the frames may be another's
+        who, where = _busy_with(frame)
         name = f"{actor.spec.name}: {who}"
         self.longest[name] = max(seconds, self.longest.get(name, 0.0))
         if len(self.longest) > REMEMBERED_MAX:

@@ -28,7 +28,7 @@ class Knobs:
 
     def hurry(self, times: int) -> None:
         """By how much more than came with a frame may go with it, and how often the hand comes by it."""
-        self._set(checkpoint, "HURRY_MAX", times)
+        self._set(checkpoint, "MOST_FOR_EACH", times)
         self._set(residency, "HAND_PASSES", times)
 
     def queue(self, actors: int) -> None:

@@ -180,6 +180,8 @@ class Drive:
         """Take up what was left behind, and commit while there is something to write; gives how often."""
         self.hear()
         for count in range(at_most):
+            checkpoint = self.population.checkpoint
+            checkpoint.wake(checkpoint.first)  # nobody sends anything for a while
             if not self.population.busy(self.now):
                 return count
             self.commit()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -98,37 +97,3 @@ def test_what_is_said_meanwhile_stays() -> None:
         assert Told.now() == Told((999, 9, 9), 3_000)
 
     trio.run(main)
-
-
-def signals_beside_a_thread_that_computes(count: int) -> float:
-    """How many seconds so many signals take, one after the other."""
-    over = threading.Event()
-
-    def compute() -> None:
-        while not over.is_set():
-            sum(range(100))
-
-    async def main() -> float:
-        async with Runtime(MemoryJournal(), entities=[Cart]) as runtime:
-            cart = runtime.actor(Cart, "c")
-            thread = threading.Thread(target=compute)
-            thread.start()
-            try:
-                began = trio.current_time()
-                for _ in range(count):
-                    await cart.signal(Cart.add)
-                return trio.current_time() - began
-            finally:
-                over.set()
-                thread.join()
-
-    return trio.run(main)
-
-
-def test_a_thread_that_computes_does_not_keep_callers_waiting() -> None:
-    """Each signal changes threads at least twice; by Python's own interval that is 5 ms each time."""
-    sys.setswitchinterval(PYTHONS_OWN)
-    soon = min(signals_beside_a_thread_that_computes(40) for _ in range(3))
-    sys.setswitchinterval(0.005_01)  # of the process's own: the control
-    late = signals_beside_a_thread_that_computes(40)
-    assert soon * 3 < late
