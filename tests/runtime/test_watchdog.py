@@ -33,8 +33,13 @@ def burn() -> int:
 
 
 def hold(_: object = None) -> int:
-    """Compute in C, where no other thread has its turn."""
-    return sum(range(60_000_000))
+    """Compute in C, where no other thread has its turn; again if another program kept the dog from looking."""
+    total = 0
+    for _ in range(5):
+        total += sum(range(60_000_000))
+        if told:
+            break
+    return total
 
 
 @entity
