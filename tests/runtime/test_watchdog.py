@@ -37,7 +37,7 @@ def hold(_: object = None) -> int:
     total = 0
     for _ in range(5):
         total += sum(range(60_000_000))
-        if told:
+        if told:  # actorflow: ok - it is to take its time
             break
     return total
 
