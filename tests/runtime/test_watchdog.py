@@ -33,7 +33,7 @@ def burn() -> int:
 
 
 def hold(_: object = None) -> int:
-    """Compute in C, where no other thread has its turn; again if another program kept the dog from looking."""
+    """Compute in C, where no other thread has its turn; again if another program held up the dog."""
     total = 0
     for _ in range(5):
         total += sum(range(60_000_000))
