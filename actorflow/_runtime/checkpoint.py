@@ -119,16 +119,17 @@ class Checkpoint:
         """Whether there is a reason for a frame that nobody waits for."""
         if self._soon or self._leaving or self._to_begin(now):
             return True
-        return self._under_way and (self._sent_at is None or self._population.full)
+        return self.under_way and (self._sent_at is None or self._population.full)
 
     @property
-    def _under_way(self) -> bool:
+    def under_way(self) -> bool:
+        """Whether there is something left of one that has begun."""
         return bool(self._todo or self._forgetting)
 
     @property
     def first(self) -> Instant:
         """When to call ``wake``."""
-        return self._sent_at + self._quiet_us if self._sent_at is not None and self._under_way else FOR_EVER
+        return self._sent_at + self._quiet_us if self._sent_at is not None and self.under_way else FOR_EVER
 
     def wake(self, now: Instant) -> None:
         """Go on with what is under way, if nobody has sent anything for a while."""
@@ -140,7 +141,7 @@ class Checkpoint:
         """Whether the tables hold everything, or will when what was cut is durable."""
         # Whoever leaves takes the log along, also the frames of which the tables know everything.
         left = self._logged if self._population.closing else 0
-        return not (self.tails or self._under_way or self._soon or self._leaving or left)
+        return not (self.tails or self.under_way or self._soon or self._leaving or left)
 
     def _to_begin(self, now: Instant) -> bool:
         if self._position or self._forgetting or not self.tails:
@@ -183,7 +184,7 @@ class Checkpoint:
         """
         self._logged += frame.size
         self._sent_at = now if frame.messages and self._quiet_us else None
-        under_way = self._under_way or self._position
+        under_way = self.under_way or self._position
         if self._to_begin(now) or (final and not under_way and (self.tails or self._logged)):
             self._begin(frame, now)
         chosen = self._choose(frame, now, final=final)

@@ -105,6 +105,7 @@ class Watchdog:
                     self._asked += 1
                     self._token.run_sync_soon(self._sign)
                 del frame  # and with it what its variables hold
+
     def _sign(self) -> None:
         self._signs += 1
 

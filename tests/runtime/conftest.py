@@ -39,6 +39,10 @@ class Knobs:
         """So many that came only to be asked are worth a frame with which others leave."""
         self._set(residency, "CROWD", actors)
 
+    def within(self, share: float) -> None:
+        """Of the log so much may fill again until a checkpoint is done."""
+        self._set(checkpoint, "WITHIN", share)
+
     def forgets(self, frames: int) -> None:
         """So many frames are cut off with one frame."""
         self._set(checkpoint, "FORGET_FRAMES", frames)

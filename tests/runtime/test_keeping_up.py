@@ -74,6 +74,86 @@ def test_memory_keeps_up_with_births(knobs: Knobs, times: int | None, log_bytes:
     assert (len(drive.population.residents) <= 200 + 15 * 200) == (times is None)
 
 
+def beside_a_checkpoint(knobs: Knobs, within: float | None = None) -> tuple[int, int]:
+    """Messages that somebody waits for while one is under way, and how many wait for rows as well."""
+    drive = Drive(limits=Limits(log_bytes=16 * LOG_BYTES), every=0)
+    text = "x" * 50
+    while not drive.population.checkpoint.count:
+        for number in range(400):
+            drive.send(Echo, f"e-{number}", Echo.hear, text)
+        drive.commit()
+    if within is not None:
+        knobs.within(within)
+    drive.every = 1
+    began = len(drive.journal.history)
+    for number in range(10_000):
+        drive.send(Echo, f"e-{number % 400}", Echo.hear, text)
+        if not drive.population.checkpoint.under_way:
+            break
+    frames = drive.journal.history[began:]
+    return len(frames), sum(bool(frame.rows) for frame in frames)
+
+
+def test_few_callers_wait_for_few_slices(knobs: Knobs) -> None:
+    """A checkpoint takes as long as half the log takes to fill again: most messages meet nothing of it."""
+    frames, slices = beside_a_checkpoint(knobs)
+    assert frames > 1_000
+    assert slices < frames / 50
+
+
+def test_a_checkpoint_in_a_hurry_has_everybody_wait(knobs: Knobs) -> None:
+    """The control: one that is late takes something along with every message."""
+    frames, slices = beside_a_checkpoint(knobs, within=1e-9)
+    assert slices > frames / 2
+
+
+def left_alone(seconds: float) -> tuple[Drive, bool]:
+    """A checkpoint in the midst of which nobody sends any more, and whether it goes on after that time."""
+    drive = Drive(limits=Limits(log_bytes=LOG_BYTES), every=0)
+    while not drive.population.checkpoint.count:
+        for number in range(400):
+            drive.send(Echo, f"e-{number}", Echo.hear, "x" * 50)
+        drive.commit()
+    assert drive.population.checkpoint.under_way
+    assert not drive.population.busy(drive.now), "it leaves the disk to whoever sends next"
+    assert drive.population.next_due(drive.now) <= drive.now + 5_000
+    drive.later(seconds)
+    return drive, drive.population.busy(drive.now)
+
+
+def test_a_checkpoint_goes_on_by_itself_when_nobody_sends() -> None:
+    """Not at once, for somebody may be about to send; and then to its end."""
+    assert not left_alone(0.001)[1]
+    drive, goes_on = left_alone(0.006)
+    assert goes_on
+    drive.settle()
+    assert not drive.population.checkpoint.under_way
+    assert not drive.population.checkpoint.tails
+
+
+@pytest.mark.parametrize("lag", [None, 1 << 60], ids=["kept up with", "control"])
+def test_a_checkpoint_is_done_in_time_though_somebody_always_sends(knobs: Knobs, lag: int | None) -> None:
+    """Little comes, and never so seldom that nobody waits: timers of thirty days lie in the tables only."""
+    drive = Drive(limits=Limits(log_bytes=1 << 30), every=0)
+    for number in range(400):
+        drive.send(Echo, f"e-{number}", Echo.hear, "x")
+    drive.commit()
+    drive.now += 11_000_000
+    drive.send(Echo, "e-0", Echo.hear, "x")
+    drive.commit()
+    assert drive.population.checkpoint.under_way
+    if lag is not None:
+        knobs.lag(lag)
+    done = False
+    for number in range(3_000):
+        drive.now += 4_000
+        drive.population.wake(drive.now, 50)
+        drive.send(Echo, f"e-{number % 10}", Echo.hear, "x")
+        drive.commit()
+        done = done or not drive.population.checkpoint.under_way
+    assert done == (lag is None)
+
+
 @pytest.mark.parametrize("behind", [50, 1 << 30], ids=["kept up with", "control"])
 @pytest.mark.parametrize("every", [1, 7, 0], ids=["frame by frame", "some at a time", "all at once"])
 def test_an_actor_that_was_spoken_to_for_long_is_soon_made_again(
