@@ -154,14 +154,18 @@ async def at_full(load: Load, seconds: float) -> float:
 async def by_the_clock(load: Load, rate: float, seconds: float) -> None:
     """So many a second, whoever is still waiting."""
     due: deque[tuple[int, float]] = deque()
-    idle = trio.lowlevel.ParkingLot()
+    idle: list[trio.lowlevel.Task] = []
+
+    def give_up(_: object) -> trio.lowlevel.Abort:
+        return trio.lowlevel.Abort.SUCCEEDED
 
     async def send() -> None:
         while True:
             while due:
                 number, since = due.popleft()
                 await load.send(number % CALLERS, number, since)
-            await idle.park()
+            idle.append(trio.lowlevel.current_task())
+            await trio.lowlevel.wait_task_rescheduled(give_up)
 
     async with trio.open_nursery() as nursery:
         # A task for each message would cost as much as the message, and half of the load would be all of it.
@@ -178,7 +182,10 @@ async def by_the_clock(load: Load, rate: float, seconds: float) -> None:
                 since = began + number / rate
                 # A little late is who sends, not who answers; later than that the loop has stood still.
                 due.append((number, now if now - since < LATE_S else since))
-            idle.unpark(count=until - sent)
+            # Whoever was last to send is next: by turns all of them would be fetched from memory, and half
+            # of the load would again be nearly all of it.
+            for _ in range(min(len(idle), until - sent)):
+                trio.lowlevel.reschedule(idle.pop())
             sent = until
             await trio.sleep(TICK_S)
         await trio.testing.wait_all_tasks_blocked(LATE_S)

@@ -25,13 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FORGET_FRAMES", "QUIET_US", "Checkpoint"]
 
-SLICE_ACTORS: Final = 16
+SLICE_ACTORS: Final = 8
 SLICE_BYTES: Final = 256 << 10
 """How much of a checkpoint travels with one frame, if any does.
 
-Each actor is some pages of LMDB, and everybody in the frame waits for them, a millisecond in all, where other
-frames are one write.  With four, four times as many frames have to wait half as long: the slowest of a
-thousand signals is no quicker, and a sixth less comes through (`benchmarks/latency.py`).
+Each actor is some pages of LMDB, and everybody in the frame waits for them, where other frames are one write:
+0.8 ms for eight, hardly less for four, and twice as long for sixteen (`benchmarks/latency.py`).
 """
 LAST_ACTORS: Final = 250
 """The same while closing: nobody waits then for anything else."""
