@@ -116,9 +116,9 @@ class Checkpoint:
 
     def due(self, now: Instant) -> bool:
         """Whether there is a reason for a frame that nobody waits for."""
-        if self._soon or self._leaving or self._to_begin(now):
+        if self._soon or len(self._leaving) >= SLICE_ACTORS or self._to_begin(now):
             return True
-        return self.under_way and (self._sent_at is None or self._population.full)
+        return self._is_left and (self._sent_at is None or self._population.full)
 
     @property
     def under_way(self) -> bool:
@@ -126,9 +126,14 @@ class Checkpoint:
         return bool(self._todo or self._forgetting)
 
     @property
+    def _is_left(self) -> bool:
+        """Whether there is something to do that can wait."""
+        return bool(self._todo or self._forgetting or self._leaving)
+
+    @property
     def first(self) -> Instant:
         """When to call ``wake``."""
-        return self._sent_at + self._quiet_us if self._sent_at is not None and self.under_way else FOR_EVER
+        return self._sent_at + self._quiet_us if self._sent_at is not None and self._is_left else FOR_EVER
 
     def wake(self, now: Instant) -> None:
         """Go on with what is under way, if nobody has sent anything for a while."""
@@ -209,10 +214,11 @@ class Checkpoint:
     def _choose(self, frame: Frame, now: Instant, *, final: bool) -> dict[bytes, Callable[[bytes], object]]:
         """Whose rows travel with a frame, each with what to do where there is no room after all."""
         chosen: dict[bytes, Callable[[bytes], object]] = {}
-        hurry = (
-            MOST_FOR_EACH if self._filled() >= 1 else min(MOST_FOR_EACH, len(self._leaving) // QUEUE_ACTORS)
-        )
+        crowd = len(self._leaving) // QUEUE_ACTORS
+        hurry = MOST_FOR_EACH if self._filled() >= 1 else min(MOST_FOR_EACH, crowd)
         most = max(LAST_ACTORS if final else SLICE_ACTORS, hurry * frame.messages)
+        if frame.messages and len(self._leaving) < SLICE_ACTORS and not final:
+            most = 0  # some at once: a transaction for each would be dear
         while self._leaving and len(chosen) < most:
             chosen[self._leaving.popitem()[0]] = self.let_leave
         while self._soon:
@@ -238,7 +244,7 @@ class Checkpoint:
         passed = max(self._filled(), (now - (self._began or now)) / LAG_US)
         owed = round(self._of * min(1.0, passed)) - (self._of - len(self._todo))
         if owed < SLICE_ACTORS and passed < 1:
-            return 0  # some at once: a transaction for each would be dear
+            return 0  # as above
         return min(owed, MOST_FOR_EACH * frame.messages)
 
     def _filled(self) -> float:
