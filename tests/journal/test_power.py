@@ -193,7 +193,7 @@ def _records(image: Image) -> Image:
 
 def test_a_commit_without_its_pages_is_noticed(path: Path, seed: int) -> None:
     """The control: where disks lie or syncs are left out, images do lose, and the oracle above sees it."""
-    course = Course(path, seed, 12)
+    course = Course(path, seed, 30)
     chance = random.Random(seed)
     noticed = tried = 0
     for (before, after), (_, new) in zip(course.commits, course.states, strict=True):
