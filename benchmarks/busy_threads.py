@@ -85,11 +85,11 @@ async def beside(
 def cases(size: Size) -> Iterator[Case]:
     """One caller and many, beside one thread and two."""
     for callers, threads, messages, fewer in SHAPES[size]:
-        work = partial(beside, callers=callers, actors=ACTORS, threads=threads)
+        work = partial(beside, threads=threads)
         yield Case(
             where={"callers": callers, "threads": threads},
             unit="/s",
-            ours=partial(work, messages=alike(callers, ACTORS, messages)["messages"], turn_s=None),
-            light=partial(work, messages=alike(callers, ACTORS, fewer)["messages"], turn_s=PYTHONS_OWN_S),
+            ours=partial(work, **alike(callers, ACTORS, messages), turn_s=None),
+            light=partial(work, **alike(callers, ACTORS, fewer), turn_s=PYTHONS_OWN_S),
             against="by Python's turns",
         )

@@ -128,7 +128,7 @@ class Checkpoint:
     @property
     def _is_left(self) -> bool:
         """Whether there is something to do that can wait."""
-        return bool(self._todo or self._forgetting or self._leaving)
+        return bool(self.under_way or self._leaving)
 
     @property
     def first(self) -> Instant:
@@ -145,7 +145,7 @@ class Checkpoint:
         """Whether the tables hold everything, or will when what was cut is durable."""
         # Whoever leaves takes the log along, also the frames of which the tables know everything.
         left = self._logged if self._population.closing else 0
-        return not (self.tails or self.under_way or self._soon or self._leaving or left)
+        return not (self.tails or self._is_left or self._soon or left)
 
     def _to_begin(self, now: Instant) -> bool:
         if self._position or self._forgetting or not self.tails:
@@ -188,8 +188,7 @@ class Checkpoint:
         """
         self._logged += frame.size
         self._sent_at = now if frame.messages and self._quiet_us else None
-        under_way = self.under_way or self._position
-        if self._to_begin(now) or (final and not under_way and (self.tails or self._logged)):
+        if self._to_begin(now) or (final and not self.under_way and (self.tails or self._logged)):
             self._begin(frame, now)
         chosen = self._choose(frame, now, final=final)
         # All of them are brought into memory first: that may let turns run, also of one another, and what is
@@ -237,14 +236,16 @@ class Checkpoint:
         never be done where more comes with each frame, and the log, the records in memory, and those who wait
         to leave it, would grow for as long as the load lasts.
         """
+        if self._began is None or not self._todo:
+            return 0
         if final:
             return LAST_ACTORS
         if not frame.messages or self._population.full:
             return SLICE_ACTORS
-        passed = max(self._filled(), (now - (self._began or now)) / LAG_US)
+        passed = max(self._filled(), (now - self._began) / LAG_US)
         owed = round(self._of * min(1.0, passed)) - (self._of - len(self._todo))
         if owed < SLICE_ACTORS and passed < 1:
-            return 0  # as above
+            return 0  # some at once, here as well
         return min(owed, MOST_FOR_EACH * frame.messages)
 
     def _filled(self) -> float:

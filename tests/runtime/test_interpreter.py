@@ -77,12 +77,14 @@ def test_what_the_application_has_said_is_its_own() -> None:
     """A process that has set one of the two keeps that one, and only that."""
     gc.set_threshold(1_234, 5, 6)
     sys.setswitchinterval(PYTHONS_OWN)
-    assert {told.thresholds for told in opened_twice()} == {(1_234, 5, 6)}
-    assert [told.turn_us == 5_000 for told in opened_twice()] == [False, False, False, True]
+    seen = opened_twice()
+    assert {told.thresholds for told in seen} == {(1_234, 5, 6)}
+    assert [told.turn_us == 5_000 for told in seen] == [False, False, False, True]
     gc.set_threshold(700, 10, 10)
     sys.setswitchinterval(0.002)
-    assert {told.turn_us for told in opened_twice()} == {2_000}
-    assert [told.thresholds[0] == 700 for told in opened_twice()] == [False, False, False, True]
+    seen = opened_twice()
+    assert {told.turn_us for told in seen} == {2_000}
+    assert [told.thresholds[0] == 700 for told in seen] == [False, False, False, True]
 
 
 def test_what_is_said_meanwhile_stays() -> None:

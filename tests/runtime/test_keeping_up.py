@@ -20,6 +20,7 @@ from .town import Echo
 LOG_BYTES = 64 << 10
 BOUNDED = Limits(log_bytes=LOG_BYTES, resident_actors=1 << 20)
 FRAMES = 50
+TEXT = "x" * 50
 
 
 def flooded(messages: int, payload: int, actors: int, limits: Limits) -> tuple[list[int], Drive]:
@@ -74,20 +75,25 @@ def test_memory_keeps_up_with_births(knobs: Knobs, times: int | None, log_bytes:
     assert (len(drive.population.residents) <= 200 + 15 * 200) == (times is None)
 
 
-def beside_a_checkpoint(knobs: Knobs, within: float | None = None) -> tuple[int, int]:
-    """Messages that somebody waits for while one is under way, and how many wait for rows as well."""
-    drive = Drive(limits=Limits(log_bytes=16 * LOG_BYTES), every=0)
-    text = "x" * 50
+def in_a_checkpoint(log_bytes: int) -> Drive:
+    """Four hundred actors, of whom a checkpoint has just begun to see to some."""
+    drive = Drive(limits=Limits(log_bytes=log_bytes), every=0)
     while not drive.population.checkpoint.count:
         for number in range(400):
-            drive.send(Echo, f"e-{number}", Echo.hear, text)
+            drive.send(Echo, f"e-{number}", Echo.hear, TEXT)
         drive.commit()
+    return drive
+
+
+def beside_a_checkpoint(knobs: Knobs, within: float | None = None) -> tuple[int, int]:
+    """Messages that somebody waits for while one is under way, and how many wait for rows as well."""
+    drive = in_a_checkpoint(16 * LOG_BYTES)
     if within is not None:
         knobs.within(within)
     drive.every = 1
     began = len(drive.journal.history)
     for number in range(10_000):
-        drive.send(Echo, f"e-{number % 400}", Echo.hear, text)
+        drive.send(Echo, f"e-{number % 400}", Echo.hear, TEXT)
         if not drive.population.checkpoint.under_way:
             break
     frames = drive.journal.history[began:]
@@ -109,11 +115,7 @@ def test_a_checkpoint_in_a_hurry_has_everybody_wait(knobs: Knobs) -> None:
 
 def left_alone(seconds: float) -> tuple[Drive, bool]:
     """A checkpoint in the midst of which nobody sends any more, and whether it goes on after that time."""
-    drive = Drive(limits=Limits(log_bytes=LOG_BYTES), every=0)
-    while not drive.population.checkpoint.count:
-        for number in range(400):
-            drive.send(Echo, f"e-{number}", Echo.hear, "x" * 50)
-        drive.commit()
+    drive = in_a_checkpoint(LOG_BYTES)
     assert drive.population.checkpoint.under_way
     assert not drive.population.busy(drive.now), "it leaves the disk to whoever sends next"
     assert drive.population.next_due(drive.now) <= drive.now + 5_000
